@@ -1,0 +1,69 @@
+"""Progress of long loops: a bar on a terminal, a line now and then in the log elsewhere."""
+
+import datetime
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sized
+from typing import TypeVar
+
+from tqdm import tqdm
+
+from wsss.log import logger
+
+_Item = TypeVar("_Item")
+_SECONDS_BETWEEN_LINES = 10.0
+
+
+def track(
+    iterable: Iterable[_Item], description: str, *, total: int | None = None, unit: str = "image"
+) -> Iterator[_Item]:
+    """Hand the items on and show how far the loop is.
+
+    On a terminal it is a bar; elsewhere a line through the logger every ten seconds and one at the end. Of several
+    processes only the first one shows anything.
+
+    Args:
+        iterable: what to loop over.
+        description: name of the loop, as shown.
+        total: number of items where ``iterable`` has no length; without it no time left is shown.
+        unit: what one item is, in the singular.
+
+    Returns:
+        An iterator over the same items in the same order.
+    """
+    if total is None and isinstance(iterable, Sized):
+        total = len(iterable)
+    # RANK is set by torchrun and by mmengine's SLURM launcher.
+    if os.environ.get("RANK", "0") != "0":
+        return iter(iterable)
+    if sys.stderr.isatty():
+        bar = tqdm(iterable, desc=description, total=total, unit=unit, dynamic_ncols=True, file=sys.stderr)
+        return iter(bar)
+    return _log_lines(iterable, description, total=total, unit=unit)
+
+
+def _log_lines(
+    iterable: Iterable[_Item], description: str, *, total: int | None, unit: str
+) -> Iterator[_Item]:
+    """Items of a loop, with a line in the log every ten seconds and one when all are done."""
+    start = last = time.monotonic()
+    done = 0
+    for done, item in enumerate(iterable, start=1):
+        yield item
+        now = time.monotonic()
+        if now - last >= _SECONDS_BETWEEN_LINES:
+            last = now
+            rate = done / (now - start)
+            count = f"{done}" if total is None else f"{done}/{total}"
+            left = "" if total is None else f", {_clock((total - done) / rate)} left"
+            logger.info("%s: %s, %.3g %s/s%s", description, count, rate, unit, left)
+    seconds = time.monotonic() - start
+    count = f"{done}" if total is None else f"{done}/{total}"
+    rate = f", {done / seconds:.3g} {unit}/s" if seconds > 0 else ""
+    logger.info("%s: %s done in %s%s", description, count, _clock(seconds), rate)
+
+
+def _clock(seconds: float) -> str:
+    """Seconds as h:mm:ss."""
+    return str(datetime.timedelta(seconds=max(0, round(seconds))))
