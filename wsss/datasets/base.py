@@ -1,0 +1,124 @@
+"""What every data set offers to the stages."""
+
+import abc
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from wsss.errors import DataError
+
+_NAMED = 5
+
+
+class DataSet(abc.ABC):
+    """Images with tags, in named splits, with ground truth where there is any.
+
+    Attributes:
+        name: name of the data set, as in ``work/NAME``.
+        classes: names of the classes without background; class ``i`` has label ``i + 1``.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+
+    @abc.abstractmethod
+    def ids(self, split: str) -> tuple[str, ...]:
+        """Ids of the images of one split, in the order of its list.
+
+        Raises:
+            DataError: there is no such split, its list is faulty, or images are missing.
+        """
+
+    @abc.abstractmethod
+    def image_path(self, image_id: str) -> Path:
+        """File of one image."""
+
+    @abc.abstractmethod
+    def tags(self, image_id: str) -> tuple[int, ...]:
+        """Labels of the classes in one image: sorted, 1..C, empty where nothing is known.
+
+        Raises:
+            DataError: the tags of the image cannot be read.
+        """
+
+    @abc.abstractmethod
+    def mask_path(self, image_id: str) -> Path | None:
+        """File of the ground truth of one image: 0 background, 1..C, 255 ignore. None where there is none."""
+
+    def check(self, split: str) -> None:
+        """Refuse a split that cannot be trained on.
+
+        Raises:
+            DataError: images are missing or have no tags; the message names the first few.
+        """
+        ids = self.ids(split)
+        untagged = [image_id for image_id in ids if not self.tags(image_id)]
+        if untagged:
+            raise DataError(
+                f"expected tags for all {len(ids)} images of split {split} of {self.name}, got none for "
+                f"{name_some(untagged)}: add their tags or take them out of the list"
+            )
+
+    def fingerprint(self, split: str) -> str:
+        """Digest of what a stage sees of one split: ids, tags and sizes of the image files, but no paths.
+
+        Returns:
+            SHA-256 in hexadecimal.
+
+        Raises:
+            DataError: as ``ids`` and ``tags`` do.
+        """
+        ids = self.ids(split)
+        rows = [(one, self.tags(one), self.image_path(one).stat().st_size) for one in ids]
+        return hashlib.sha256(json.dumps([self.classes, rows]).encode()).hexdigest()
+
+
+def name_some(items: Sequence[str]) -> str:
+    """Count of the items and the first few of them, for error messages: ``7: a, b, c, d, e, ...``."""
+    more = ", ..." if len(items) > _NAMED else ""
+    return f"{len(items)}: {', '.join(items[:_NAMED])}{more}"
+
+
+def read_id_list(path: Path) -> tuple[str, ...]:
+    """Read a list of image ids, one a line; spaces and carriage returns at the ends are dropped.
+
+    Args:
+        path: text file, UTF-8.
+
+    Returns:
+        The ids in the order of the file.
+
+    Raises:
+        DataError: the file is absent, not text or empty, or has an empty line, an id twice or an id that
+            leaves its folder.
+    """
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except FileNotFoundError as error:
+        raise DataError(
+            f"expected a list of image ids at {path}, found no file: add it or choose another split"
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"expected a list of image ids at {path}, got: {error}: replace the file") from error
+    if not lines:
+        raise DataError(f"expected image ids, one a line, in {path}, got an empty file: fill it")
+    for number, line in enumerate(lines, start=1):
+        _check_id(line, f"line {number} of {path}")
+    twice = sorted({line for line, count in Counter(lines).items() if count > 1})
+    if twice:
+        raise DataError(
+            f"expected each image id once in {path}, got more of {name_some(twice)}: keep one of each"
+        )
+    return tuple(lines)
+
+
+def _check_id(image_id: str, where: str) -> None:
+    if not image_id:
+        raise DataError(f"expected an image id in {where}, got an empty line: take it out")
+    if image_id.startswith("/") or "\\" in image_id or ".." in image_id.split("/"):
+        raise DataError(
+            f"expected an image id relative to its folder in {where}, got {image_id}: "
+            "write it without a leading /, without .. and with / between folders"
+        )
