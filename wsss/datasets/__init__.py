@@ -1,0 +1,44 @@
+"""The data sets: one reader per kind of folder, chosen by ``dataset.type`` in the settings."""
+
+import difflib
+import inspect
+from collections.abc import Mapping
+from typing import Any
+
+from wsss.datasets.base import DataSet
+from wsss.datasets.demo import DemoDataSet
+from wsss.datasets.voc import VOC_CLASSES, VocDataSet
+from wsss.errors import ConfigError
+
+__all__ = ["DATASETS", "VOC_CLASSES", "DataSet", "DemoDataSet", "VocDataSet", "build_dataset"]
+
+DATASETS: dict[str, type[DataSet]] = {"demo": DemoDataSet, "voc": VocDataSet}
+
+# Which splits a stage works on; the stages read these, the data sets do not.
+_SPLIT_KEYS = ("train_split", "val_split")
+
+
+def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
+    """Open the data set that the settings describe.
+
+    Args:
+        cfg: ``config.dataset``: ``type``, the arguments of that data set, and the names of the splits.
+
+    Raises:
+        ConfigError: no or an unknown type, or an argument that this type does not have.
+        DataError: the data are not there or cannot be made.
+    """
+    kind = cfg.get("type")
+    if not isinstance(kind, str) or kind not in DATASETS:
+        known_kinds = ", ".join(sorted(DATASETS))
+        raise ConfigError(f"expected dataset.type to be one of {known_kinds}, got {kind!r}: choose one")
+    known = [name for name in inspect.signature(DATASETS[kind]).parameters if name != "self"]
+    settings = {key: value for key, value in cfg.items() if key not in ("type", *_SPLIT_KEYS)}
+    for key in settings:
+        if key not in known:
+            nearest = difflib.get_close_matches(key, known, n=1)
+            advice = f"did you mean {nearest[0]}?" if nearest else "remove it"
+            raise ConfigError(
+                f"expected settings of data set type {kind} ({', '.join(known)}), got dataset.{key}: {advice}"
+            )
+    return DATASETS[kind](**settings)

@@ -1,0 +1,163 @@
+"""The demo data: made on the spot, seeded, with exact masks, in the folder layout of VOC."""
+
+import contextlib
+import fcntl
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsss.artifacts import write_mask
+from wsss.datasets.scenes import CREATURES, draw_scene
+from wsss.datasets.voc import VocDataSet
+from wsss.errors import ConfigError, DataError
+from wsss.log import logger
+from wsss.paths import resolve_path
+from wsss.progress import track
+
+STAMP = "settings.json"
+# Goes up whenever the pictures change, so that folders made by older code are made anew.
+_VERSION = 1
+_SMALLEST = 96
+_SIDE_VARIATION = 0.125
+_COUNT_SHARES = (0.3, 0.4, 0.3)
+
+
+class DemoDataSet(VocDataSet):
+    """Pictures of six invented creatures; see ``wsss.datasets.scenes`` for what makes them hard."""
+
+    def __init__(
+        self,
+        root: str | Path = "data/demo",
+        *,
+        train: int = 480,
+        val: int = 120,
+        side: int = 128,
+        seed: int = 0,
+        name: str = "demo",
+    ) -> None:
+        """Open the folder; make it first if it is not there or was made with other settings.
+
+        Args:
+            root: folder to keep the data in; relative to the project root.
+            train: number of images in split ``train``.
+            val: number of images in split ``val``.
+            side: mean length of the images' sides in pixels; they vary by an eighth to both sides.
+            seed: seed of all that is drawn.
+            name: name of the data set.
+
+        Raises:
+            ConfigError: a number is out of range.
+            DataError: the folder holds something else or cannot be written.
+        """
+        settings = {"version": _VERSION, "train": train, "val": val, "side": side, "seed": seed}
+        for key, least in (("train", 1), ("val", 1), ("side", _SMALLEST), ("seed", 0)):
+            if settings[key] < least:
+                raise ConfigError(
+                    f"expected dataset.{key} of at least {least}, got {settings[key]}: raise it"
+                )
+        folder = resolve_path(root)
+        _ensure_made(folder, settings)
+        super().__init__(folder, labels=folder / "cls_labels.npy", name=name, classes=CREATURES)
+
+
+def _ensure_made(folder: Path, settings: dict[str, int]) -> None:
+    """Make the data in a folder beside the wanted one and rename it when it is whole."""
+    if _read_stamp(folder) == settings:
+        return
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        # Of several processes that start together one makes the data and the others wait for it.
+        with _locked(folder.parent / f".{folder.name}.lock"):
+            found = _read_stamp(folder)
+            if found == settings:
+                return
+            if found is None and folder.exists() and any(folder.iterdir()):
+                raise DataError(
+                    f"expected demo data or no folder at {folder}, got a folder without {STAMP}: "
+                    "move it away or set dataset.root"
+                )
+            _make(folder, settings)
+    except OSError as error:
+        raise DataError(
+            f"expected to make the demo data at {folder}, got: {error}: free space or set dataset.root"
+        ) from error
+
+
+def _make(folder: Path, settings: dict[str, int]) -> None:
+    prefix = f".{folder.name}-partial-"
+    for left in folder.parent.glob(f"{prefix}*"):
+        shutil.rmtree(left)
+    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
+    logger.info("making the demo data at %s", folder)
+    _write_data(partial, settings)
+    (partial / STAMP).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
+    partial.chmod(0o755)
+    if folder.exists():
+        shutil.rmtree(folder)
+    partial.rename(folder)
+
+
+def _write_data(folder: Path, settings: dict[str, int]) -> None:
+    for name in ("JPEGImages", "SegmentationClassAug", "ImageSets/Segmentation"):
+        (folder / name).mkdir(parents=True)
+    labels: dict[str, NDArray[np.float32]] = {}
+    for index, split in enumerate(("train", "val")):
+        tags = plan_tags(settings[split], np.random.default_rng([settings["seed"], index]))
+        ids = [f"{split}_{number:05d}" for number in range(len(tags))]
+        for number, image_id in enumerate(track(ids, f"demo {split}")):
+            # One generator for each image: the first images stay the same when there are more of them.
+            rng = np.random.default_rng([settings["seed"], index, number])
+            low, high = (round(settings["side"] * (1 + sign * _SIDE_VARIATION)) for sign in (-1, 1))
+            size = (int(rng.integers(low, high + 1)), int(rng.integers(low, high + 1)))
+            scene = draw_scene(tags[number], size, rng)
+            path = folder / "JPEGImages" / f"{image_id}.jpg"
+            Image.fromarray(scene.image).save(path, quality=95, subsampling=0)
+            write_mask(folder / "SegmentationClassAug" / f"{image_id}.png", scene.mask)
+            labels[image_id] = np.isin(np.arange(1, len(CREATURES) + 1), tags[number]).astype(np.float32)
+        (folder / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(ids) + "\n")
+    rows: Any = labels
+    np.save(folder / "cls_labels.npy", rows, allow_pickle=True)
+
+
+def plan_tags(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
+    """Draw one to three labels for each image, so that all classes are about equally frequent.
+
+    Args:
+        count: number of images.
+        rng: source of the draw.
+
+    Returns:
+        For each image its labels, from the back of the picture to the front.
+    """
+    used = np.zeros(len(CREATURES))
+    plan = []
+    for _ in range(count):
+        number = 1 + int(rng.choice(len(_COUNT_SHARES), p=_COUNT_SHARES))
+        # Rarer classes come first, but loosely, so that every combination occurs.
+        chosen = np.argsort(used + rng.uniform(0, 4, len(used)))[:number]
+        used[chosen] += 1
+        plan.append(tuple(int(index) + 1 for index in rng.permutation(chosen)))
+    return plan
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a file; the system frees it when the process ends, however it ends."""
+    with path.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        yield
+
+
+def _read_stamp(folder: Path) -> dict[str, Any] | None:
+    try:
+        stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return stamp if isinstance(stamp, dict) else None
