@@ -1,0 +1,30 @@
+# Every setting of the stage `seeds` with its default: the authors' BAS on ImageNet ResNet50 (VOC).
+# A key that is not here is refused, so this file is also the list of what can be set.
+method = "bas"  # "bas" or "cam" (the baseline)
+seed = 0
+model = dict(
+    backbone="resnet50",
+    pretrained="imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
+    cut=3,  # the generator sits after this level (ResNet: layer3); bas only
+    warmup_epochs=0,  # classification alone first; needed from random weights; bas only
+    generator_init=1.0,  # factor on the generator's initial weights; bas only
+    loss_weights=dict(
+        guidance=0.2, area=1.2, background=1.0
+    ),  # alpha, beta = alpha + lambda, lambda; bas only
+    frozen_levels=3,  # no gradient into the stem and the first two layers; cam only
+    fixed_batch_norm=False,
+)
+train = dict(
+    resize=512,
+    crop=448,
+    epochs=10,
+    batch_size=16,
+    learning_rate=0.005,
+    classifier_factor=10.0,
+    generator_factor=10.0,
+    momentum=0.9,  # paper; the authors' code effectively trains with 1e-4 (weight decay in momentum's place)
+    weight_decay=1e-4,
+    num_workers=2,
+)
+infer = dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True)
+baselines = dict()  # name -> config file beside this one; published as seeds-NAME

@@ -1,0 +1,1 @@
+_base_ = ["bas_resnet18_demo.py"]

@@ -1,0 +1,267 @@
+"""Multi-label Background Activation Suppression: a classifier and a generator of foreground maps."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from seeds.losses import background_share, multi_label_classification_loss
+from wsss.backbones import LEVELS, Backbone, build_backbone, freeze_batch_norm
+from wsss.errors import ConfigError
+
+
+@dataclasses.dataclass(frozen=True)
+class LossWeights:
+    """Weights of the terms beside the classification (which has 1).
+
+    Attributes:
+        guidance: alpha, of the foreground guidance.
+        area: beta; the paper has beta = alpha + lambda.
+        background: lambda, of the background suppression.
+    """
+
+    guidance: float = 0.2
+    area: float = 1.2
+    background: float = 1.0
+
+
+class BASNet(nn.Module):
+    """Classifier and foreground generator on one cut backbone.
+
+    Attributes:
+        backbone: levels up to the cut give the features (B, N, h, w); those beyond it are the tail.
+        classifier: 1x1 convolution to C classes, no bias.
+        observer: called with the terms of each training step, for statistics.
+        generator: 3x3 convolution to C maps, no bias; a sigmoid follows.
+
+    Source: Zhai et al., IJCV 2023, section 4; initialisation of the heads from the authors' code.
+    """
+
+    def __init__(
+        self,
+        backbone: str = "resnet50",
+        num_classes: int = 20,
+        foreground: bool = False,
+        pretrained: str | Path | None = None,
+        *,
+        cut: int = 3,
+        warmup_steps: int = 0,
+        weights: LossWeights = LossWeights(),
+        fixed_batch_norm: bool = False,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: name for `wsss.backbones.build_backbone`.
+            num_classes: C, without background.
+            foreground: add a generator of one class-agnostic map (paper 5.5).
+            pretrained: as in `build_backbone`.
+            cut: the generator sits after this level of the backbone, 1 to 4 (ResNet: layer1 to layer4).
+            warmup_steps: steps of classification alone before the maps are trained.
+            weights: of the loss terms in `training_losses`.
+            fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
+
+        Raises:
+            ConfigError: ``cut`` is out of range.
+        """
+        super().__init__()
+        if not 1 <= cut < LEVELS:
+            raise ConfigError(f"expected cut 1 to {LEVELS - 1}, got {cut}: correct 'model.cut'")
+        self._cut = cut
+        self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
+        self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
+        self.generator = nn.Conv2d(self.backbone.channels[cut], num_classes, 3, padding=1, bias=False)
+        self.foreground_generator = (
+            nn.Conv2d(self.backbone.channels[cut], 1, 3, padding=1, bias=False) if foreground else None
+        )
+        for head in self.heads():
+            nn.init.xavier_uniform_(head.weight)
+        self.num_classes = num_classes
+        self.warmup_steps = warmup_steps
+        self.weights = weights
+        self.fixed_batch_norm = fixed_batch_norm
+        self.observer: Callable[[dict[str, Tensor]], None] | None = None
+
+    def heads(self) -> list[nn.Conv2d]:
+        """The layers that no pretrained weights exist for."""
+        heads = [self.classifier, self.generator]
+        return heads if self.foreground_generator is None else [*heads, self.foreground_generator]
+
+    def train(self, mode: bool = True) -> "BASNet":
+        """Switch the mode; batch norm stays fixed where it is meant to."""
+        super().train(mode)
+        if self.fixed_batch_norm:
+            freeze_batch_norm(self)
+        return self
+
+    def extract(self, image: Tensor) -> Tensor:
+        """Features before the cut: (B, 3, H, W) -> (B, N, h, w)."""
+        for level in self.backbone.levels[: self._cut + 1]:
+            image = level(image)
+        return image
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Class map of features: (B, N, h, w) -> (B, C, h', w')."""
+        return self.classifier(self._tail()(features))
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
+        return self.classify(self.extract(image)).mean(dim=(2, 3))
+
+    def maps(self, image: Tensor) -> Tensor:
+        """Foreground map of every class.
+
+        Args:
+            image: (B, 3, H, W) float, normalised.
+
+        Returns:
+            (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
+        """
+        return self.generator(self.extract(image)).sigmoid()
+
+    def class_maps(self, image: Tensor) -> Tensor:
+        """The classifier's own activation (its plain CAM): (B, 3, H, W) -> (B, C, h, w) >= 0."""
+        return self.classify(self.extract(image)).relu()
+
+    def losses(self, image: Tensor, tags: Tensor, *, drawn_class: Tensor | None = None) -> dict[str, Tensor]:
+        """All loss terms of one training step, unweighted.
+
+        Args:
+            image: (B, 3, H, W) float, normalised.
+            tags: (B, C), 1 where the class is present; at least one each.
+            drawn_class: (B,) int, 0-based class whose map is trained; drawn from each image's tags if None.
+
+        Returns:
+            ``classification``, ``foreground_guidance``, ``area``, ``background_suppression`` as () floats,
+            ``logit`` (B, C); with a class-agnostic map also ``foreground_classification_guidance``,
+            ``foreground_area`` and ``foreground_background_suppression``. Image by image, without gradient:
+            ``drawn_class``, ``image_area`` and ``image_background`` (B,).
+
+        Raises:
+            ValueError: an image without tags, or shapes that do not fit.
+        """
+        self._check_tags(image, tags)
+        if drawn_class is None:
+            drawn_class = torch.multinomial(tags.float(), 1).squeeze(1)
+        features = self.extract(image)
+        class_map = self.classify(features)
+        logit = class_map.mean(dim=(2, 3))
+        drawn_map = _pick(self.generator(features).sigmoid(), drawn_class)
+        background_logit = self._background_logit(features, drawn_map)
+        share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
+        guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
+        terms = {
+            "classification": multi_label_classification_loss(logit, tags),
+            "foreground_guidance": F.cross_entropy(guidance, drawn_class),
+            "area": drawn_map.mean(),
+            "background_suppression": share.mean(),
+            "logit": logit,
+            "drawn_class": drawn_class,
+            "image_area": drawn_map.detach().mean(dim=(1, 2, 3)),
+            "image_background": share.detach(),
+        }
+        if self.foreground_generator is not None:
+            terms |= self._foreground_losses(features, class_map, logit, tags)
+        return terms
+
+    def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
+        """Weighted sum and terms for `wsss.training.train_network`; warm-up trains the classifier alone."""
+        image, tags = batch["image"], batch["tags"]
+        if step < self.warmup_steps:
+            classification = multi_label_classification_loss(self(image), tags)
+            return {"loss": classification, "classification": classification.detach()}
+        terms = self.losses(image, tags)
+        if self.observer is not None:
+            self.observer(terms)
+        loss = terms["classification"]
+        names = {"foreground_guidance": "guidance", "area": "area", "background_suppression": "background"}
+        agnostic = {
+            "foreground_classification_guidance": "guidance",
+            "foreground_area": "area",
+            "foreground_background_suppression": "background",
+        }
+        for term, weight in (names | agnostic).items():
+            if term in terms:
+                loss = loss + getattr(self.weights, weight) * terms[term]
+        return {"loss": loss, **{name: value.detach() for name, value in terms.items() if value.ndim == 0}}
+
+    def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Load weights under the authors' names.
+
+        Args:
+            state_dict: torchvision's names, ``classifier_cls.weight`` (C, N', 1, 1) and
+                ``classifier_loc.0.weight`` (C, N, 3, 3); a leading ``module.`` is dropped.
+
+        Raises:
+            ConfigError: entries are missing or unknown.
+        """
+        plain = {key.removeprefix("module."): value for key, value in state_dict.items()}
+        known, rest = self.backbone.rename_library_keys(plain)
+        renamed = {f"backbone.{key}": value for key, value in known.items()}
+        heads = {"classifier_cls.weight": "classifier.weight", "classifier_loc.0.weight": "generator.weight"}
+        renamed |= {heads[key]: rest.pop(key) for key in tuple(rest) if key in heads}
+        result = self.load_state_dict(renamed, strict=False)
+        missing = [
+            key
+            for key in result.missing_keys
+            if "num_batches_tracked" not in key and "foreground_generator" not in key
+        ]
+        if missing or rest:
+            raise ConfigError(
+                f"expected the authors' BAS weights for {self.backbone.name}, missing {missing[:3]}, unknown "
+                f"{sorted(rest)[:3]}: give the state dict of the same network and class count"
+            )
+
+    def _tail(self) -> nn.Sequential:
+        return nn.Sequential(*self.backbone.levels[self._cut + 1 :])
+
+    def _background_logit(self, features: Tensor, drawn_map: Tensor) -> Tensor:
+        """Logits (B, C) of the features outside a map, by the same weights held constant.
+
+        Batch norm works on the erased features' own statistics but on copies of its buffers, so that the
+        real network's running statistics never see them. The authors copy both modules each step for that.
+        """
+        path = nn.Sequential(*self._tail(), self.classifier)
+        constants = {name: parameter.detach() for name, parameter in path.named_parameters()}
+        constants |= {name: buffer.clone() for name, buffer in path.named_buffers()}
+        erased = features.detach() * (1 - drawn_map)
+        return functional_call(path, constants, (erased,)).mean(dim=(2, 3))
+
+    def _foreground_losses(
+        self, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
+    ) -> dict[str, Tensor]:
+        """Terms of the class-agnostic map: the background suppression is summed over the present classes."""
+        agnostic = self.foreground_generator(features).sigmoid()  # type: ignore[misc]  not None here
+        background_logit = self._background_logit(features, agnostic)
+        share = background_share(logit.flatten(), background_logit.flatten()).view_as(logit)
+        guidance = (class_map.detach() * _resize(agnostic, class_map)).mean(dim=(2, 3))
+        return {
+            "foreground_classification_guidance": multi_label_classification_loss(guidance, tags),
+            "foreground_area": agnostic.mean(),
+            "foreground_background_suppression": (share * (tags > 0)).sum(dim=1).mean(),
+        }
+
+    def _check_tags(self, image: Tensor, tags: Tensor) -> None:
+        if tags.shape != (len(image), self.num_classes):
+            raise ValueError(f"expected tags ({len(image)}, {self.num_classes}), got {tuple(tags.shape)}")
+        if not bool((tags > 0).any(dim=1).all()):
+            raise ValueError(
+                "expected at least one tag per image, got an image without: leave it out of training"
+            )
+
+
+def _pick(values: Tensor, index: Tensor) -> Tensor:
+    """Entry ``index[b]`` of each row: (B, C) -> (B,), or (B, C, h, w) -> (B, 1, h, w)."""
+    rows = torch.arange(len(values), device=values.device)
+    return values[rows, index] if values.ndim == 2 else values[rows, index].unsqueeze(1)
+
+
+def _resize(maps: Tensor, like: Tensor) -> Tensor:
+    """Bring maps to the grid of ``like``; the grids differ only where the tail has a stride."""
+    if maps.shape[2:] == like.shape[2:]:
+        return maps
+    return F.interpolate(maps, like.shape[2:], mode="bilinear", align_corners=False)

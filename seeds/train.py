@@ -1,0 +1,102 @@
+"""Builds the network of a seed method and trains it."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from seeds.cam import CAMNet
+from seeds.dataset import TaggedImages
+from seeds.model import BASNet, LossWeights
+from seeds.watch import WatchMaps
+from wsss.artifacts import atomic_write
+from wsss.datasets import DataSet
+from wsss.errors import ConfigError
+from wsss.training import Schedule, train_network
+
+BACKBONE = "backbone.pth"
+
+
+def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoch: int) -> BASNet | CAMNet:
+    """Build the untrained network that a seeds config describes.
+
+    Raises:
+        ConfigError: ``method`` is unknown, or the weights do not fit.
+    """
+    torch.manual_seed(config["seed"])
+    model = config["model"]
+    if config["method"] == "cam":
+        return CAMNet(
+            model["backbone"],
+            num_classes,
+            model["pretrained"],
+            frozen_levels=model["frozen_levels"],
+            fixed_batch_norm=model["fixed_batch_norm"],
+        )
+    if config["method"] == "bas":
+        network = BASNet(
+            model["backbone"],
+            num_classes,
+            pretrained=model["pretrained"],
+            cut=model["cut"],
+            warmup_steps=model["warmup_epochs"] * steps_per_epoch,
+            weights=LossWeights(**model["loss_weights"]),
+            fixed_batch_norm=model["fixed_batch_norm"],
+        )
+        with torch.no_grad():
+            network.generator.weight.mul_(model["generator_init"])
+        return network
+    raise ConfigError(f"expected method 'bas' or 'cam', got {config['method']!r}: correct 'method'")
+
+
+def train_seeds(
+    config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str], *, out_dir: Path
+) -> tuple[BASNet | CAMNet, dict[str, Any]]:
+    """Train the network of a seeds config, or load it where it was trained.
+
+    The backbone's weights are kept as ``out_dir / "backbone.pth"``: later stages may start from them.
+
+    Returns:
+        (the trained network, what was seen of the maps while they were trained).
+    """
+    settings = config["train"]
+    schedule = Schedule(
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        learning_rate=settings["learning_rate"],
+        momentum=settings["momentum"],
+        weight_decay=settings["weight_decay"],
+        num_workers=settings["num_workers"],
+    )
+    steps_per_epoch = schedule.steps_per_epoch(len(image_ids))
+    network = build_network(config, len(dataset.classes), steps_per_epoch=steps_per_epoch)
+    watch = WatchMaps(network, tuple(dataset.classes)) if isinstance(network, BASNet) else None
+    train_network(
+        network,
+        TaggedImages(dataset, image_ids, resize=settings["resize"], crop=settings["crop"]),
+        out_dir=out_dir,
+        schedule=schedule,
+        parameter_groups=_parameter_groups(network, settings),
+        seed=config["seed"],
+        description=f"train {config['method']}",
+        hooks=[] if watch is None else [watch],
+    )
+    with atomic_write(out_dir / BACKBONE) as temporary:
+        torch.save({name: value.cpu() for name, value in network.backbone.state_dict().items()}, temporary)
+    return network, {} if watch is None else watch.figures()
+
+
+def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """SGD's groups: backbone, classifier and generators, each with its own rate."""
+    rate = settings["learning_rate"]
+    generators: list[nn.Parameter] = [head.weight for head in network.heads()[1:]]
+    heads = {id(head.weight) for head in network.heads()}
+    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in heads]
+    groups = [
+        {"params": rest},
+        {"params": [network.classifier.weight], "lr": rate * settings["classifier_factor"]},
+        {"params": generators, "lr": rate * settings["generator_factor"]},
+    ]
+    return [group for group in groups if group["params"]]

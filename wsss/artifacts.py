@@ -1,0 +1,304 @@
+"""The artifact contract: what a stage publishes and how the next one reads it (docs/artifacts.md)."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from wsss.errors import ArtifactError
+
+IGNORE = 255
+SCHEMA = 1
+MANIFEST = "manifest.json"
+SUFFIXES = {"seeds": ".npz", "masks": ".png", "segment": ".png"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Seed:
+    """Soft maps of one image, one per class.
+
+    Attributes:
+        classes: (K,) uint8, labels 1..C as in masks.
+        maps: (K, (H-1)//4+1, (W-1)//4+1) float32 in [0, 1].
+        size: (H, W) of the image.
+    """
+
+    classes: NDArray[np.uint8]
+    maps: NDArray[np.float32]
+    size: tuple[int, int]
+
+    def upsample(self) -> NDArray[np.float32]:
+        """Maps at the size of the image: (K, H, W) float32 in [0, 1], bilinear with align_corners=False."""
+        height, width = self.size
+        if len(self.maps) == 0:
+            return np.zeros((0, height, width), np.float32)
+        # cv2's INTER_LINEAR samples at pixel centres, as align_corners=False does, and is faster than torch.
+        full = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in self.maps]
+        return np.stack(full)
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | Path) -> Iterator[Path]:
+    """Give a temporary name in the same folder and rename it to ``path`` if the block succeeds.
+
+    Raises:
+        ArtifactError: the folder cannot be written.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=".partial-", suffix=path.suffix, dir=path.parent)
+    except OSError as error:
+        raise ArtifactError(
+            f"expected a folder that can be written at {path.parent}, got: {error}"
+        ) from error
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(path)
+    except OSError as error:
+        raise ArtifactError(
+            f"expected to write {path}, got: {error}: free space or change --work-dir"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_seed(path: str | Path, *, classes: NDArray[Any], maps: NDArray[Any], size: tuple[int, int]) -> None:
+    """Write the soft maps of one image.
+
+    Args:
+        path: the ``ID.npz`` to write, atomically.
+        classes: (K,) integer labels 1..C.
+        maps: (K, (H-1)//4+1, (W-1)//4+1) float in [0, 1]; stored as float16.
+        size: (H, W) of the image.
+
+    Raises:
+        ArtifactError: shapes do not agree, or values lie outside [0, 1].
+    """
+    seed = Seed(np.asarray(classes, np.uint8), np.asarray(maps, np.float32), (int(size[0]), int(size[1])))
+    _check_seed(seed, Path(path))
+    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+        np.savez_compressed(
+            stream,
+            classes=seed.classes,
+            maps=seed.maps.astype(np.float16),
+            size=np.array(seed.size, np.int32),
+        )
+
+
+def read_seed(path: str | Path) -> Seed:
+    """Read the soft maps of one image.
+
+    Raises:
+        ArtifactError: the file is absent, damaged, or breaks the contract.
+    """
+    path = Path(path)
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            size = tuple(int(side) for side in data["size"])
+            seed = Seed(data["classes"], data["maps"].astype(np.float32), (size[0], size[1]))
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"expected a seed at {path}, found no file: run the stage that makes it"
+        ) from error
+    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        raise ArtifactError(
+            f"expected an npz with classes, maps and size at {path}, got: {error}: delete it and run again"
+        ) from error
+    _check_seed(seed, path)
+    return seed
+
+
+def write_mask(path: str | Path, mask: NDArray[Any]) -> None:
+    """Write a label map as a palette PNG, atomically.
+
+    Args:
+        path: the ``ID.png`` to write.
+        mask: (H, W) integer, 0 background, 1..C classes, 255 ignore.
+
+    Raises:
+        ArtifactError: not (H, W), or values outside 0..255.
+    """
+    if mask.ndim != 2 or mask.size == 0 or mask.min() < 0 or mask.max() > 255:
+        raise ArtifactError(
+            f"expected a mask (H, W) of values 0..255 for {path}, got {mask.shape} {mask.dtype}: "
+            "pass a label map"
+        )
+    image = Image.fromarray(np.ascontiguousarray(mask, dtype=np.uint8), mode="P")
+    image.putpalette(voc_palette().tobytes())
+    with atomic_write(path) as temporary:
+        image.save(temporary, format="PNG")
+
+
+def read_mask(
+    path: str | Path, *, num_classes: int | None = None, size: tuple[int, int] | None = None
+) -> NDArray[np.uint8]:
+    """Read a label map.
+
+    Args:
+        path: palette or 8-bit grayscale PNG.
+        num_classes: number of classes C without background; values above it other than 255 are refused.
+        size: expected (H, W).
+
+    Returns:
+        (H, W) uint8, 0 background, 1..C classes, 255 ignore.
+
+    Raises:
+        ArtifactError: the file is absent, damaged, of another size, or has values out of range.
+    """
+    path = Path(path)
+    try:
+        with Image.open(path) as image:
+            if image.mode not in ("P", "L"):
+                raise ArtifactError(
+                    f"expected a palette or 8-bit grayscale PNG at {path}, got mode {image.mode}: "
+                    "export label indices, not colours"
+                )
+            mask = np.asarray(image, dtype=np.uint8)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"expected a mask at {path}, found no file: run the stage that makes it"
+        ) from error
+    except (OSError, SyntaxError, ValueError) as error:
+        raise ArtifactError(
+            f"expected a whole PNG at {path}, got: {error}: delete it and run again"
+        ) from error
+    if size is not None and mask.shape != tuple(size):
+        raise ArtifactError(
+            f"expected a mask of size {tuple(size)}, got {mask.shape} at {path}: it is another image's"
+        )
+    if num_classes is not None:
+        wrong = np.setdiff1d(np.unique(mask), [*range(num_classes + 1), IGNORE])
+        if wrong.size:
+            raise ArtifactError(
+                f"expected mask values 0..{num_classes} or 255, got {wrong[:5].tolist()} at {path}: "
+                "map the labels to this data set's classes"
+            )
+    return mask
+
+
+def voc_palette() -> NDArray[np.uint8]:
+    """The (256, 3) RGB palette of PASCAL VOC: bit k of the label goes to the high bits of r, g, b in turn."""
+    labels = np.arange(256)
+    palette = np.zeros((256, 3), np.uint8)
+    for bit in range(8):
+        for channel in range(3):
+            palette[:, channel] |= (((labels >> (3 * bit + channel)) & 1) << (7 - bit)).astype(np.uint8)
+    return palette
+
+
+@dataclasses.dataclass(frozen=True)
+class Artifact:
+    """A published folder: payload files and the manifest that vouches for them."""
+
+    dir: Path
+    manifest: Mapping[str, Any]
+
+    @property
+    def kind(self) -> str:
+        """``seeds``, ``masks`` or ``segment``."""
+        return str(self.manifest["kind"])
+
+    @property
+    def key(self) -> str:
+        """Hash of all that the content depends on."""
+        return str(self.manifest["key"])
+
+    @property
+    def split(self) -> str:
+        """Split of the data set that the payload covers."""
+        return str(self.manifest["split"])
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Image ids of the payload."""
+        return tuple(self.manifest["image_ids"])
+
+    def file(self, image_id: str) -> Path:
+        """Payload file of one image."""
+        folder = self.dir / "predictions" / self.split if self.kind == "segment" else self.dir
+        return folder / f"{image_id}{SUFFIXES[self.kind]}"
+
+
+def open_artifact(path: str | Path) -> Artifact:
+    """Open a published folder.
+
+    Raises:
+        ArtifactError: no manifest (never published, or interrupted), a broken one, one of another
+            schema, or a payload file that the manifest lists is gone.
+    """
+    path = Path(path)
+    manifest_file = path / MANIFEST
+    try:
+        manifest = json.loads(manifest_file.read_text())
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"expected {MANIFEST} in {path}, found none: run the stage that publishes it"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"expected JSON in {manifest_file}, got: {error}: run the stage again") from error
+    required = {"schema", "kind", "split", "image_ids", "key"}
+    if not isinstance(manifest, dict) or not required <= manifest.keys():
+        raise ArtifactError(
+            f"expected the entries {', '.join(sorted(required))} in {manifest_file}, got "
+            f"{sorted(manifest) if isinstance(manifest, dict) else type(manifest).__name__}: "
+            "run the stage again"
+        )
+    if manifest["schema"] != SCHEMA or manifest["kind"] not in SUFFIXES:
+        raise ArtifactError(
+            f"expected schema {SCHEMA} and a kind out of {', '.join(SUFFIXES)} in {manifest_file}, got "
+            f"schema {manifest['schema']} and kind {manifest['kind']!r}: publish it again with this version"
+        )
+    artifact = Artifact(path, manifest)
+    absent = [image_id for image_id in artifact.ids if not artifact.file(image_id).is_file()]
+    if absent:
+        raise ArtifactError(
+            f"expected {len(artifact.ids)} files in {path}, {len(absent)} are gone (first: {absent[0]}): "
+            f"run the stage again with --no-resume"
+        )
+    return artifact
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON atomically, indented."""
+    with atomic_write(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _check_seed(seed: Seed, path: Path) -> None:
+    height, width = seed.size
+    expected = (len(seed.classes), (height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    if seed.classes.ndim != 1 or seed.maps.shape != expected or min(seed.size) < 1:
+        raise ArtifactError(
+            f"expected maps (K, (H-1)//4+1, (W-1)//4+1) for K={len(seed.classes)} and size {seed.size}, "
+            f"got {seed.maps.shape} at {path}: it is another image's or another stride"
+        )
+    if len(set(seed.classes.tolist())) != len(seed.classes) or (seed.classes == 0).any():
+        raise ArtifactError(
+            f"expected distinct classes 1..C, got {seed.classes.tolist()} at {path}: "
+            "0 is background and has no map"
+        )
+    if seed.maps.size and not (seed.maps.min() >= 0 and seed.maps.max() <= 1):
+        raise ArtifactError(
+            f"expected maps in [0, 1], got {seed.maps.min():.3g} to {seed.maps.max():.3g} at {path}: "
+            "normalise them"
+        )
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -1,0 +1,157 @@
+"""Scores of seeds and masks against ground truth, over a whole split, from stored files alone."""
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss.artifacts import IGNORE, Seed, read_mask
+from wsss.datasets import DataSet
+from wsss.errors import DataError
+from wsss.metrics import confusion_matrix, iou, mean_iou
+from wsss.progress import track
+
+THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """A confusion matrix and what is read off it.
+
+    Attributes:
+        confusion: (C+1, C+1) int64, rows truth, columns prediction.
+        classes: names of the C classes, without background.
+        images: number of images scored.
+    """
+
+    confusion: NDArray[np.int64]
+    classes: tuple[str, ...]
+    images: int
+
+    def figures(self) -> dict[str, Any]:
+        """mIoU, pixel accuracy, shares of false pixels and IoU per class, in [0, 1]; None where absent."""
+        confusion = self.confusion
+        total = max(int(confusion.sum()), 1)
+        per_class = iou(confusion)
+        names = ("background", *self.classes)
+        return {
+            "mIoU": round(mean_iou(confusion), 6),
+            "pixel_accuracy": round(float(np.trace(confusion)) / total, 6),
+            "false_positive": round(float(confusion[0, 1:].sum()) / total, 6),
+            "false_negative": round(float(confusion[1:, 0].sum()) / total, 6),
+            "images": self.images,
+            "per_class_iou": {
+                name: None if np.isnan(value) else round(float(value), 6)
+                for name, value in zip(names, per_class, strict=True)
+            },
+        }
+
+
+def evaluate_masks(
+    read: Callable[[str], NDArray[np.uint8]],
+    dataset: DataSet,
+    image_ids: Sequence[str],
+    *,
+    description: str = "score",
+) -> Scores:
+    """Score label maps.
+
+    Args:
+        read: gives the (H, W) uint8 label map of an image id; 255 counts as background.
+        dataset: holds the ground truth.
+        image_ids: images to score; those without ground truth are left out.
+        description: what the progress line says.
+
+    Raises:
+        DataError: no image has ground truth.
+    """
+    num_classes = len(dataset.classes)
+    confusion = np.zeros((num_classes + 1, num_classes + 1), np.int64)
+    scored = _with_truth(dataset, image_ids)
+    for image_id in track(scored, description):
+        truth = read_truth(dataset, image_id)
+        prediction = read(image_id)
+        if prediction.shape != truth.shape:
+            raise DataError(
+                f"expected a mask of size {truth.shape}, got {prediction.shape} for {image_id}: "
+                "check its file"
+            )
+        confusion += confusion_matrix(np.where(prediction == IGNORE, 0, prediction), truth, num_classes)
+    return Scores(confusion, tuple(dataset.classes), len(scored))
+
+
+def sweep_seeds(
+    read: Callable[[str], Seed],
+    dataset: DataSet,
+    image_ids: Sequence[str],
+    *,
+    description: str = "score seeds",
+) -> list[Scores]:
+    """Score seeds at every threshold of `THRESHOLDS` in one pass.
+
+    A pixel is the class with the highest map where that map is above the threshold, background elsewhere.
+
+    Returns:
+        One `Scores` per threshold.
+
+    Raises:
+        DataError: no image has ground truth.
+    """
+    side = len(dataset.classes) + 1
+    steps = len(THRESHOLDS) + 1
+    counts = np.zeros((side, side, steps), np.int64)
+    scored = _with_truth(dataset, image_ids)
+    for image_id in track(scored, description):
+        truth = read_truth(dataset, image_id)
+        seed = read(image_id)
+        if seed.size != truth.shape:
+            raise DataError(
+                f"expected a seed of size {truth.shape}, got {seed.size} for {image_id}: check its file"
+            )
+        label, score = _best(seed)
+        valid = truth != IGNORE
+        # How many thresholds lie below the score: at threshold j the pixel is foreground where j < passed.
+        passed = np.searchsorted(THRESHOLDS, score[valid], side="left")
+        index = (truth[valid].astype(np.int64) * side + label[valid]) * steps + passed
+        counts += np.bincount(index, minlength=counts.size).reshape(counts.shape)
+    below = counts.cumsum(axis=2)
+    scores = []
+    for step in range(len(THRESHOLDS)):
+        confusion = below[:, :, -1] - below[:, :, step]
+        confusion[:, 0] += below[:, :, step].sum(axis=1)
+        scores.append(Scores(confusion, tuple(dataset.classes), len(scored)))
+    return scores
+
+
+def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
+    """Figures at the threshold with the highest mIoU; ground truth chose it, and the figures say so."""
+    best = int(np.argmax([mean_iou(one.confusion) for one in scores]))
+    chosen = {"threshold": float(THRESHOLDS[best]), "threshold_chosen": f"oracle threshold, {split}"}
+    return scores[best].figures() | chosen
+
+
+def read_truth(dataset: DataSet, image_id: str) -> NDArray[np.uint8]:
+    """Ground truth (H, W) uint8 of an image that has one."""
+    path = dataset.mask_path(image_id)
+    if path is None:
+        raise DataError(f"expected ground truth for {image_id}, found none: leave it out of scoring")
+    return read_mask(path, num_classes=len(dataset.classes))
+
+
+def _with_truth(dataset: DataSet, image_ids: Sequence[str]) -> list[str]:
+    scored = [image_id for image_id in image_ids if dataset.mask_path(image_id) is not None]
+    if not scored:
+        raise DataError(
+            f"expected ground truth for some of {len(image_ids)} images, found none: scoring needs masks"
+        )
+    return scored
+
+
+def _best(seed: Seed) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Label and value of the highest map at each pixel; an image without maps is background."""
+    if len(seed.classes) == 0:
+        return np.zeros(seed.size, np.int64), np.zeros(seed.size, np.float32)
+    maps = seed.upsample()
+    return seed.classes.astype(np.int64)[maps.argmax(axis=0)], maps.max(axis=0)

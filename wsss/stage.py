@@ -1,0 +1,313 @@
+"""The engine behind every stage: skip what is done, continue what was interrupted, say what is stale."""
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import hashlib
+import json
+import logging
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from wsss.artifacts import MANIFEST, SCHEMA, Artifact, open_artifact, write_json
+from wsss.backbones import weights_sha256
+from wsss.config import flatten
+from wsss.datasets import DataSet, build_dataset
+from wsss.errors import ArtifactError
+from wsss.log import logger
+from wsss.paths import PROJECT_ROOT
+
+UNFINISHED = "unfinished.json"
+# Settings that change where or how fast a stage runs, never what it makes.
+NEUTRAL = frozenset({"root", "labels", "num_workers", "device", "baselines", "checkpoint_interval"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Job:
+    """What a stage's ``run`` gets.
+
+    Attributes:
+        config: the resolved config.
+        dataset: the data set that the config names.
+        inputs: opened artifacts by kind.
+        out_dir: the folder to fill; files already there were made by this same job and are kept.
+    """
+
+    config: Config
+    dataset: DataSet
+    inputs: Mapping[str, Artifact]
+    out_dir: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a stage publishes about itself.
+
+    Attributes:
+        split: split that the payload covers.
+        image_ids: images of the payload.
+        figures: scores and measurements, by a name that says what they are.
+        thresholds: thresholds used, and how each was chosen.
+        extra: further facts for the manifest (initialisation, times).
+    """
+
+    split: str
+    image_ids: tuple[str, ...]
+    figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    thresholds: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """One step of the pipeline, as data; ``run`` holds the work.
+
+    Attributes:
+        name: as on the command line.
+        reads: kinds of the artifacts it needs, unless the config's ``reads`` says otherwise.
+        writes: kind of the artifact it publishes.
+        schema: raised when the meaning of its settings or of its payload changes.
+        run: fills ``job.out_dir``; may be called again on a half-filled folder.
+    """
+
+    name: str
+    reads: tuple[str, ...]
+    writes: str
+    schema: int
+    run: Callable[[Job], Result]
+
+
+def run_stage(
+    stage: Stage,
+    config: Config,
+    *,
+    dataset_name: str,
+    work_dir: Path,
+    variant: str = "",
+    inputs: Mapping[str, Path] | None = None,
+    resume: bool = True,
+) -> Artifact:
+    """Run a stage unless its artifact is there already, and publish what it made.
+
+    Args:
+        stage: the stage.
+        config: its resolved config.
+        dataset_name: the name on the command line, for messages.
+        work_dir: folder of this data set's artifacts.
+        variant: published as ``KIND-VARIANT``; empty for the main one.
+        inputs: folders to read instead of ``work_dir / KIND``.
+        resume: False starts anew.
+
+    Returns:
+        The published artifact.
+
+    Raises:
+        ArtifactError: an input is missing (the message names the command that makes it) or another run
+            holds the folder.
+        WsssError: what the stage itself raises.
+    """
+    name = f"{stage.writes}-{variant}" if variant else stage.writes
+    out_dir = work_dir / name
+    dataset = build_dataset(config.dataset)
+    artifacts = _open_inputs(stage, config, dataset_name, work_dir, inputs or {})
+    settings = _settings(config)
+    sources = {kind: artifact.key for kind, artifact in artifacts.items()}
+    sources["dataset"] = dataset.fingerprint(config.dataset.train_split)
+    key = _key(stage, settings, sources)
+    with _only_run(work_dir, name), _log_file(work_dir / name):
+        published = _published(out_dir, key, resume)
+        if published is not None:
+            logger.info("%s: up to date in %s, skipped", name, out_dir)
+            return published
+        _prepare(out_dir, name, key=key, settings=settings, sources=sources, resume=resume)
+        logger.info("%s: runs for %s, into %s", name, dataset_name, out_dir)
+        begin = time.monotonic()
+        result = stage.run(Job(config, dataset, artifacts, out_dir))
+        seconds = time.monotonic() - begin
+        write_json(
+            out_dir / MANIFEST,
+            {
+                "schema": SCHEMA,
+                "stage_schema": stage.schema,
+                "kind": stage.writes,
+                "name": name,
+                "dataset": dataset_name,
+                "classes": list(dataset.classes),
+                "split": result.split,
+                "count": len(result.image_ids),
+                "ids_sha256": hashlib.sha256("\n".join(result.image_ids).encode()).hexdigest(),
+                "image_ids": list(result.image_ids),
+                "key": key,
+                "settings": settings,
+                "inputs": sources,
+                "figures": dict(result.figures),
+                "thresholds": dict(result.thresholds),
+                **result.extra,
+                "seconds": round(seconds, 1),
+                "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+                "code": _commit(),
+            },
+        )
+        (out_dir / UNFINISHED).unlink(missing_ok=True)
+        logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
+        return open_artifact(out_dir)
+
+
+def _open_inputs(
+    stage: Stage, config: Config, dataset_name: str, work_dir: Path, given: Mapping[str, Path]
+) -> dict[str, Artifact]:
+    makers = {"seeds": "seeds", "masks": "refine", "segment": "segment"}
+    artifacts = {}
+    for kind in config.get("reads", stage.reads):
+        folder = given.get(kind, work_dir / kind)
+        try:
+            artifacts[kind] = open_artifact(folder)
+        except ArtifactError as error:
+            raise ArtifactError(
+                f"{error} ({stage.name} needs it: tools/run_stage.sh {makers[kind]} {dataset_name})"
+            ) from error
+        if artifacts[kind].kind != kind:
+            raise ArtifactError(
+                f"expected {kind} in {folder}, got {artifacts[kind].kind}: give the folder of {kind}"
+            )
+    return artifacts
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    """Settings that the artifact's content depends on, flat; weights files stand by their hash."""
+    settings = {}
+    for name, value in flatten(config):
+        leaf = name.rsplit(".", 1)[-1]
+        if leaf in NEUTRAL or name.split(".")[0] in NEUTRAL:
+            continue
+        settings[name] = weights_sha256(value) if leaf == "pretrained" else value
+    return json.loads(json.dumps(settings, default=str))  # type: ignore[no-any-return]
+
+
+def _key(stage: Stage, settings: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    content = [stage.writes, SCHEMA, stage.schema, settings, sources]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def _published(out_dir: Path, key: str, resume: bool) -> Artifact | None:
+    """The artifact in ``out_dir`` if it is whole and what this job would make."""
+    if not resume or not (out_dir / MANIFEST).is_file():
+        return None
+    try:
+        artifact = open_artifact(out_dir)
+    except ArtifactError as error:
+        logger.warning("%s", error)
+        return None
+    return artifact if artifact.key == key else None
+
+
+def _prepare(
+    out_dir: Path,
+    name: str,
+    *,
+    key: str,
+    settings: Mapping[str, Any],
+    sources: Mapping[str, str],
+    resume: bool,
+) -> None:
+    """Continue a half-filled folder of the same job; set aside anything else as ``NAME.previous``."""
+    state = _read_state(out_dir)
+    if state is not None and resume and state.get("key") == key:
+        logger.info("%s: continues where it was interrupted", name)
+        (out_dir / MANIFEST).unlink(missing_ok=True)
+    elif state is not None:
+        reasons = _changes(state, settings, sources) or ["--no-resume"]
+        previous = out_dir.with_name(f"{name}.previous")
+        logger.info("%s: stale (%s); the old one is kept in %s", name, "; ".join(reasons), previous)
+        shutil.rmtree(previous, ignore_errors=True)
+        out_dir.rename(previous)
+    out_dir.mkdir(parents=True, exist_ok=True)
+    write_json(out_dir / UNFINISHED, {"key": key, "settings": settings, "inputs": sources})
+
+
+def _read_state(out_dir: Path) -> dict[str, Any] | None:
+    """Key, settings and inputs of whatever lies in the folder, or None where there is nothing of ours."""
+    for file in (out_dir / UNFINISHED, out_dir / MANIFEST):
+        if file.is_file():
+            try:
+                state = json.loads(file.read_text())
+            except (OSError, ValueError):
+                return {}
+            return state if isinstance(state, dict) else {}
+    return None
+
+
+def _changes(state: Mapping[str, Any], settings: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
+    """What differs between a folder's state and this job, in words."""
+    before = state.get("settings", {})
+    changes = [
+        f"{name}: {before.get(name, 'absent')} -> {settings.get(name, 'absent')}"
+        for name in sorted({*before, *settings})
+        if before.get(name) != settings.get(name)
+    ]
+    inputs = state.get("inputs", {})
+    changes += [f"input {kind} changed" for kind in sorted(sources) if inputs.get(kind) != sources[kind]]
+    return changes
+
+
+@contextlib.contextmanager
+def _only_run(work_dir: Path, name: str) -> Iterator[None]:
+    """Hold the folder: a second run on it stops at once. The lock goes with the process, however it ends."""
+    try:
+        work_dir.mkdir(parents=True, exist_ok=True)
+        stream = (work_dir / f".{name}.lock").open("a")
+    except OSError as error:
+        raise ArtifactError(
+            f"expected a work folder that can be written, got: {error}: change --work-dir"
+        ) from error
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ArtifactError(
+                f"expected to be the only run on {work_dir / name}, another one holds it: "
+                "wait for it or change --work-dir"
+            ) from error
+        yield
+
+
+@contextlib.contextmanager
+def _log_file(out_dir: Path) -> Iterator[None]:
+    """Copy the log into one file per stage, which outlives restarts: ``NAME.log`` beside the folder."""
+    handler = logging.FileHandler(out_dir.with_name(f"{out_dir.name}.log"), encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()
+
+
+def _commit() -> str:
+    """Commit of the checkout, with ``+changes`` where files differ from it; "unknown" outside git."""
+    command = [
+        "git",
+        "-C",
+        str(PROJECT_ROOT),
+        "describe",
+        "--always",
+        "--abbrev=12",
+        "--dirty=+changes",
+        "--exclude=*",
+    ]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
