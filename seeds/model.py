@@ -165,7 +165,7 @@ class BASNet(nn.Module):
             "image_background": share.detach(),
         }
         if self.foreground_generator is not None:
-            terms |= self._foreground_losses(features, class_map, logit, tags)
+            terms |= self._foreground_losses(self.foreground_generator, features, class_map, logit, tags)
         return terms
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
@@ -232,10 +232,10 @@ class BASNet(nn.Module):
         return functional_call(path, constants, (erased,)).mean(dim=(2, 3))
 
     def _foreground_losses(
-        self, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
+        self, generator: nn.Conv2d, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
     ) -> dict[str, Tensor]:
         """Terms of the class-agnostic map: the background suppression is summed over the present classes."""
-        agnostic = self.foreground_generator(features).sigmoid()  # type: ignore[misc]  not None here
+        agnostic = generator(features).sigmoid()
         background_logit = self._background_logit(features, agnostic)
         share = background_share(logit.flatten(), background_logit.flatten()).view_as(logit)
         guidance = (class_map.detach() * _resize(agnostic, class_map)).mean(dim=(2, 3))

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from seeds.cam import CAMNet
 from seeds.dataset import TaggedImages
@@ -91,7 +90,7 @@ def train_seeds(
 def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
     """SGD's groups: backbone, classifier and generators, each with its own rate."""
     rate = settings["learning_rate"]
-    generators: list[nn.Parameter] = [head.weight for head in network.heads()[1:]]
+    generators = [head.weight for head in network.heads()[1:]]
     heads = {id(head.weight) for head in network.heads()}
     rest = [p for p in network.parameters() if p.requires_grad and id(p) not in heads]
     groups = [

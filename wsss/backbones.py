@@ -195,7 +195,7 @@ def _limit_stride(levels: list[nn.Sequential], output_stride: int, dilate: bool)
 def _stride_of(block: nn.Module) -> int:
     """Stride of a block along its main path (shortcut convolutions repeat it)."""
     if isinstance(block, nn.MaxPool2d):
-        return int(block.stride)
+        return block.stride if isinstance(block.stride, int) else block.stride[0]
     skip = {
         id(module)
         for name, child in block.named_modules()

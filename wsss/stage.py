@@ -189,7 +189,7 @@ def _settings(config: Config) -> dict[str, Any]:
         if leaf in NEUTRAL or name.split(".")[0] in NEUTRAL:
             continue
         settings[name] = weights_sha256(value) if leaf == "pretrained" else value
-    return json.loads(json.dumps(settings, default=str))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(settings, default=str))
 
 
 def _key(stage: Stage, settings: Mapping[str, Any], sources: Mapping[str, str]) -> str:

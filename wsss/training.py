@@ -28,7 +28,7 @@ class Trainable(Protocol):
     """What `train_network` needs of a network besides being an ``nn.Module``."""
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
-        """Scalar terms of a batch; ``loss`` is minimised, the others are logged (no ``loss`` in their names)."""
+        """Scalar terms; ``loss`` is minimised, the others are logged (no ``loss`` in their names)."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -90,7 +90,7 @@ def test_losses_and_gradients_of_a_training_step(reference, network, image):
     for name, key in library.items():
         norm = gradients[key].norm().item()
         # 1e-3 relative; the generator's gradient passes batch statistics of three images, which amplify
-        # rounding: our own float32 and float64 differ by 3e-3 there, and the reference (float32) lies between the two
+        # rounding: our float32 and float64 differ by 3e-3 there, the reference (float32) lies between the two
         tolerance = 3e-3 if name == "classifier_loc.0.weight" else 1e-3
         assert norm == pytest.approx(float(reference[f"grad_norm.{name}"]), rel=tolerance), name
 
