@@ -20,8 +20,8 @@ def track(
 ) -> Iterator[_Item]:
     """Hand the items on and show how far the loop is.
 
-    On a terminal it is a bar; elsewhere a line through the logger every ten seconds and one at the end. Of several
-    processes only the first one shows anything.
+    On a terminal it is a bar; elsewhere a line through the logger every ten seconds and one at the end. Of
+    several processes only the first one shows anything.
 
     Args:
         iterable: what to loop over.
@@ -48,6 +48,7 @@ def _log_lines(
 ) -> Iterator[_Item]:
     """Items of a loop, with a line in the log every ten seconds and one when all are done."""
     start = last = time.monotonic()
+    of_total = "" if total is None else f"/{total}"
     done = 0
     for done, item in enumerate(iterable, start=1):
         yield item
@@ -55,13 +56,9 @@ def _log_lines(
         if now - last >= _SECONDS_BETWEEN_LINES:
             last = now
             rate = done / (now - start)
-            count = f"{done}" if total is None else f"{done}/{total}"
             left = "" if total is None else f", {_clock((total - done) / rate)} left"
-            logger.info("%s: %s, %.3g %s/s%s", description, count, rate, unit, left)
-    seconds = time.monotonic() - start
-    count = f"{done}" if total is None else f"{done}/{total}"
-    rate = f", {done / seconds:.3g} {unit}/s" if seconds > 0 else ""
-    logger.info("%s: %s done in %s%s", description, count, _clock(seconds), rate)
+            logger.info("%s: %d%s, %.3g %s/s%s", description, done, of_total, rate, unit, left)
+    logger.info("%s: %d%s, done in %s", description, done, of_total, _clock(time.monotonic() - start))
 
 
 def _clock(seconds: float) -> str:

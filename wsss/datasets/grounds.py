@@ -5,6 +5,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 _Field = NDArray[np.float64]
 
@@ -57,11 +58,26 @@ def draw_ground(size: tuple[int, int], rng: np.random.Generator) -> _Field:
     Returns:
         (H, W, 3) float64 RGB in [0, 1].
     """
-    ground = _colour(_draw_texture(size, rng), rng, saturation=(0.08, 0.38))
+    ground = _colour(_draw_texture(size, rng), rng, saturation=(0.1, 0.4))
     for _ in range(rng.integers(2, 5)):
-        patch = _colour(_draw_texture(size, rng), rng, saturation=(0.2, 0.5))
-        ground = np.where(_outline_patch(size, rng)[:, :, None], patch, ground)
-    return np.asarray(ground)
+        _draw_patch(ground, rng)
+    return ground
+
+
+def _draw_patch(ground: _Field, rng: np.random.Generator) -> None:
+    """Draw a ragged patch, an eighth to a third of the image wide, onto a ground (H, W, 3)."""
+    height, width = ground.shape[:2]
+    radius = rng.uniform(0.06, 0.17, 2) * min(height, width)
+    reach = np.ceil(1.45 * radius).astype(int)
+    centre = rng.integers(0, (height, width))
+    top, left = np.maximum(centre - reach, 0)
+    bottom, right = np.minimum(centre + reach, (height, width))
+    window = (int(bottom - top), int(right - left))
+    rows, columns = np.mgrid[top:bottom, left:right]
+    distance = np.hypot((rows - centre[0]) / radius[0], (columns - centre[1]) / radius[1])
+    inside = distance + 0.45 * smooth_noise(window, 9, rng) < 1
+    patch = _colour(_draw_texture(window, rng), rng, saturation=(0.2, 0.5))
+    ground[top:bottom, left:right][inside] = patch[inside]
 
 
 def _draw_texture(size: tuple[int, int], rng: np.random.Generator) -> _Field:
@@ -75,16 +91,6 @@ def _colour(texture: _Field, rng: np.random.Generator, *, saturation: tuple[floa
     hue = rng.uniform(0, 360) + rng.uniform(5, 30) * texture
     value = rng.uniform(0.35, 0.75) + rng.uniform(0.12, 0.22) * texture
     return hsv_to_rgb(hue, rng.uniform(*saturation) - 0.08 * texture, value)
-
-
-def _outline_patch(size: tuple[int, int], rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(H, W) bool of a ragged patch, as wide as an eighth to a third of the image."""
-    rows, columns = np.mgrid[: size[0], : size[1]]
-    extent = rng.uniform(0.06, 0.17, 2) * min(size)
-    distance = np.hypot(
-        (rows - rng.uniform(0, size[0])) / extent[0], (columns - rng.uniform(0, size[1])) / extent[1]
-    )
-    return np.asarray(distance + 0.45 * smooth_noise(size, 9, rng) < 1)
 
 
 def _clouds(size: tuple[int, int], rng: np.random.Generator) -> _Field:
@@ -105,16 +111,11 @@ def _grass(size: tuple[int, int], rng: np.random.Generator) -> _Field:
 def _pebbles(size: tuple[int, int], rng: np.random.Generator) -> _Field:
     """Stones of different brightness with dark gaps."""
     spacing = rng.uniform(9, 15)
-    rows, columns = np.mgrid[: size[0], : size[1]].astype(np.float64)
-    nearest, second = np.full(size, np.inf), np.full(size, np.inf)
-    stone = np.zeros(size)
-    for _ in range(int(size[0] * size[1] / spacing**2)):
-        distance = np.hypot(rows - rng.uniform(0, size[0]), columns - rng.uniform(0, size[1]))
-        stone = np.where(distance < nearest, rng.uniform(-0.3, 1), stone)
-        second = np.minimum(second, np.maximum(nearest, distance))
-        nearest = np.minimum(nearest, distance)
-    gap = np.clip((second - nearest) / 3, 0, 1)
-    return np.asarray(stone * gap - 0.9 * (1 - gap))
+    stones = rng.uniform(0, 1, (2 + int(size[0] * size[1] / spacing**2), 2)) * size
+    pixels = np.moveaxis(np.mgrid[: size[0], : size[1]], 0, -1)
+    distance, nearest = cKDTree(stones).query(pixels, k=2)
+    gap = np.clip((distance[..., 1] - distance[..., 0]) / 3, 0, 1)
+    return np.asarray(rng.uniform(-0.3, 1, len(stones))[nearest[..., 0]] * gap - 0.9 * (1 - gap))
 
 
 def _tiles(size: tuple[int, int], rng: np.random.Generator) -> _Field:

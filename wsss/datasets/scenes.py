@@ -25,7 +25,8 @@ _ASPECTS = {"slug": 1.9, "block": 1.3, "drop": 1.5}
 # Share of the image that one creature covers, by the number of creatures in it.
 _COVER = {1: (0.17, 0.36), 2: (0.13, 0.25), 3: (0.10, 0.17)}
 _HEAD_SHARE = (0.085, 0.14)
-_TRIES = 200
+_TRIES = 500
+_TRIES_EACH = 12
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,11 +46,22 @@ class Scene:
 
 @dataclasses.dataclass(frozen=True)
 class _Creature:
-    """One creature on the canvas: where body and head are, and coordinates for painting them."""
+    """One creature on the canvas.
+
+    Attributes:
+        label: 1..6.
+        body: (H, W) bool.
+        head: (H, W) bool, apart from the body.
+        window: rows and columns of the canvas that hold all of it, (h, w) in size.
+        along, across: (h, w) coordinates of the window's pixels in which the body's ends lie at -1 and 1.
+        head_along, head_across: the same for the head.
+        inside: share of it that lies on the canvas.
+    """
 
     label: int
     body: NDArray[np.bool_]
     head: NDArray[np.bool_]
+    window: tuple[slice, slice]
     along: NDArray[np.float64]
     across: NDArray[np.float64]
     head_along: NDArray[np.float64]
@@ -80,8 +92,9 @@ def draw_scene(labels: Sequence[int], size: tuple[int, int], rng: np.random.Gene
     mask = np.zeros(size, np.uint8)
     heads = np.zeros(size, bool)
     for one in creatures:
-        image[one.body] = _paint_body(one, rng)[one.body]
-        image[one.head] = _paint_head(one, rng)[one.head]
+        canvas = image[one.window]
+        canvas[one.body[one.window]] = _paint_body(one, rng)[one.body[one.window]]
+        canvas[one.head[one.window]] = _paint_head(one, rng)[one.head[one.window]]
         mask[one.whole] = one.label
         heads = (heads & ~one.whole) | one.head
     image = image * rng.uniform(0.9, 1.08) + rng.normal(0, 0.015, image.shape)
@@ -91,11 +104,16 @@ def draw_scene(labels: Sequence[int], size: tuple[int, int], rng: np.random.Gene
 def _place_creatures(
     labels: Sequence[int], size: tuple[int, int], rng: np.random.Generator
 ) -> list[_Creature]:
-    """Draw positions until every creature can be seen well; they shrink a little with each failure."""
+    """Draw positions, from the back to the front, until every creature can be seen well."""
+    placed: list[_Creature] = []
     for attempt in range(_TRIES):
-        shrink = 0.995**attempt
-        placed = [_place_creature(label, len(labels), size, shrink, rng) for label in labels]
-        if _are_seen(placed):
+        # They shrink a little with each failure, so that crowded pictures come to an end too.
+        one = _place_creature(labels[len(placed)], len(labels), size, 0.995**attempt, rng)
+        if _are_seen([*placed, one]):
+            placed.append(one)
+        elif attempt % _TRIES_EACH == _TRIES_EACH - 1:
+            placed.clear()
+        if len(placed) == len(labels):
             return placed
     raise ValueError(f"expected room for {len(labels)} creatures in {size[0]} x {size[1]} pixels, found none")
 
@@ -111,8 +129,8 @@ def _place_creature(
     half_width = math.sqrt(0.94 * area / (math.pi * aspect))
     half_length = aspect * half_width
     angle = rng.uniform(-0.6, 0.6) + (math.pi if rng.random() < 0.5 else 0.0)
-    centre_y = rng.uniform(0.6 * half_width, height - 0.6 * half_width)
-    centre_x = rng.uniform(0.6 * half_length, width - 0.6 * half_length)
+    centre_y = rng.uniform(0.75 * half_width, height - 0.75 * half_width)
+    centre_x = rng.uniform(0.75 * half_length, width - 0.75 * half_length)
     rows, columns = np.mgrid[:height, :width].astype(np.float64)
     right, down = columns - centre_x, rows - centre_y
     along = (right * math.cos(angle) + down * math.sin(angle)) / half_length
@@ -124,7 +142,14 @@ def _place_creature(
     head = np.hypot(head_along, head_across) < 1 + 0.06 * np.sin(3 * np.arctan2(head_across, head_along))
     body = _is_body(shape, along, across, rng) & ~head
     inside = (body.sum() + head.sum()) / area
-    return _Creature(label, body, head, along, across, head_along, head_across, float(inside))
+    window = _find_window(body | head)
+    fields = [field[window] for field in (along, across, head_along, head_across)]
+    return _Creature(label, body, head, window, *fields, float(inside))
+
+
+def _find_window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def _is_body(
@@ -152,14 +177,14 @@ def _are_seen(placed: Sequence[_Creature]) -> bool:
             hidden |= front.whole
         seen = (one.whole & ~hidden).sum()
         head_seen = (one.head & ~hidden).sum()
-        if one.inside < 0.85 or seen < 0.75 * one.whole.sum() or not 0.065 * seen < head_seen < 0.17 * seen:
+        if one.inside < 0.85 or seen < 0.75 * one.whole.sum() or not 0.075 * seen < head_seen < 0.16 * seen:
             return False
     return True
 
 
 def _paint_body(one: _Creature, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(H, W, 3) plain hide: one hue, light from above, soft patches and fine grain."""
-    size = one.body.shape
+    """(h, w, 3) plain hide: one hue, light from above, soft patches and fine grain."""
+    size = one.along.shape
     hue = _BODY_HUES[one.label - 1] + rng.uniform(-_HUE_JITTER, _HUE_JITTER)
     light = 0.16 * np.clip(-one.across if rng.random() < 0.5 else one.across, -1, 1)
     value = (
@@ -168,25 +193,25 @@ def _paint_body(one: _Creature, rng: np.random.Generator) -> NDArray[np.float64]
         + 0.12 * smooth_noise(size, 14, rng)
         + 0.05 * smooth_noise(size, 2, rng)
     )
-    saturation = rng.uniform(0.3, 0.55) + 0.1 * smooth_noise(size, 12, rng)
+    saturation = rng.uniform(0.28, 0.52) + 0.1 * smooth_noise(size, 12, rng)
     return hsv_to_rgb(hue + 6 * smooth_noise(size, 10, rng), saturation, value)
 
 
 def _paint_head(one: _Creature, rng: np.random.Generator) -> NDArray[np.float64]:
-    """(H, W, 3) head: a strong pattern of two colours, both of the class alone."""
+    """(h, w, 3) head: a strong pattern of two colours, both of the class alone."""
     turn = rng.uniform(0, 2 * np.pi)
     first = one.head_along * math.cos(turn) + one.head_across * math.sin(turn)
     second = one.head_across * math.cos(turn) - one.head_along * math.sin(turn)
     pattern = _emblem(one.label, first, second)
     light_hue, dark_hue = (hue + rng.uniform(-10, 10) for hue in _HEAD_HUES[one.label - 1])
-    grain = 0.05 * smooth_noise(one.head.shape, 2, rng)
+    grain = 0.05 * smooth_noise(one.along.shape, 2, rng)
     light = hsv_to_rgb(light_hue, rng.uniform(0.65, 0.9), rng.uniform(0.85, 1.0) + grain)
     dark = hsv_to_rgb(dark_hue, rng.uniform(0.7, 0.95), rng.uniform(0.3, 0.5) + grain)
     return np.where(pattern[:, :, None], light, dark)
 
 
 def _emblem(label: int, first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """(H, W) bool, the light parts of a class's pattern in coordinates where the head is the unit disc."""
+    """(h, w) bool, the light parts of a class's pattern in coordinates where the head is the unit disc."""
     radius, angle = np.hypot(first, second), np.arctan2(second, first)
     patterns = (
         lambda: np.sin(10 * radius) > 0,  # rings
