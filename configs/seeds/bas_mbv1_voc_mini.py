@@ -8,6 +8,6 @@ model = dict(
     pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth",
     warmup_epochs=2,
 )
-train = dict(resize=256, crop=224, epochs=10, learning_rate=0.003, generator_factor=1.0)
+train = dict(resize=224, crop=192, epochs=8, learning_rate=0.003, generator_factor=1.0)
 infer = dict(scales=(0.5, 1.0))
 baselines = dict(cam="cam_mbv1_voc_mini.py")
