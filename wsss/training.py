@@ -97,7 +97,7 @@ def train_network(
         logger.info("%s: already trained, weights loaded", description)
         return
     # A fifth faster on CPUs (measured on mobilenetv1_100 at 256 x 256) and what tensor cores want.
-    network.to(memory_format=torch.channels_last)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     count = len(dataset)  # type: ignore[arg-type]
     steps_per_epoch = schedule.steps_per_epoch(count)
     steps = schedule.steps(count)
