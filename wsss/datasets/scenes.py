@@ -143,8 +143,17 @@ def _place_creature(
     body = _is_body(shape, along, across, rng) & ~head
     inside = (body.sum() + head.sum()) / area
     window = _find_window(body | head)
-    fields = [field[window] for field in (along, across, head_along, head_across)]
-    return _Creature(label, body, head, window, *fields, float(inside))
+    return _Creature(
+        label=label,
+        body=body,
+        head=head,
+        window=window,
+        along=along[window],
+        across=across[window],
+        head_along=head_along[window],
+        head_across=head_across[window],
+        inside=float(inside),
+    )
 
 
 def _find_window(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
