@@ -1,1 +1,1 @@
-_base_ = ["bas_resnet18_demo.py"]
+_base_ = ["bas_mbv1_demo.py"]
