@@ -1,0 +1,37 @@
+# `make help` lists the targets. WSSS_VENV=DIR uses another virtual environment than .venv.
+SHELL := bash
+VENV := $(if $(WSSS_VENV),$(WSSS_VENV),.venv)
+
+.PHONY: help install fix check test test-all demo bench
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
+
+install:  ## set up the environment and the git hooks
+	tools/setup.sh
+	"$(VENV)/bin/pre-commit" install
+
+fix:  ## format and repair what can be repaired
+	tools/setup.sh
+	"$(VENV)/bin/ruff" check --fix
+	"$(VENV)/bin/ruff" format
+
+check:  ## lint, types and the rules between packages
+	tools/setup.sh
+	"$(VENV)/bin/ruff" check
+	"$(VENV)/bin/ruff" format --check
+	"$(VENV)/bin/mypy"
+	"$(VENV)/bin/lint-imports"
+
+test:  ## the default tests: no GPU, no data needed
+	tools/run_tests.sh
+
+test-all:  ## the slow ones too
+	tools/run_tests.sh -m ""
+
+demo:  ## all three stages on the demo data
+	tools/run_stage.sh all demo
+
+bench:  ## side-by-side measurements
+	tools/setup.sh
+	@shopt -s nullglob; for file in benchmarks/*.py; do echo "$$file"; "$(VENV)/bin/python" "$$file" || exit; done
