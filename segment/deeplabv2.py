@@ -15,8 +15,8 @@ from torch import Tensor, nn
 class DeepLabV2Head(BaseDecodeHead):
     """Atrous spatial pyramid pooling: parallel dilated 3x3 convolutions straight to classes, summed.
 
-    Source: Chen et al., TPAMI 2018, section 3.2 ("ASPP-L": rates 6, 12, 18, 24). In the paper's VGG variant each
-        branch has two more 1x1 layers; the ResNet variant, where the published numbers come from, has not.
+    Source: Chen et al., TPAMI 2018, section 3.2 ("ASPP-L": rates 6, 12, 18, 24). In the paper's VGG variant
+        each branch has two more 1x1 layers; the ResNet variant, source of the published numbers, has not.
     """
 
     def __init__(
@@ -38,6 +38,8 @@ class DeepLabV2Head(BaseDecodeHead):
             channels: unused, there is no hidden layer; mmsegmentation's own heads ask for it.
             kwargs: of mmsegmentation's ``BaseDecodeHead``.
         """
+        # Pixels to ignore must not thin the mean: masks hold many of them.
+        kwargs.setdefault("loss_decode", {"type": "CrossEntropyLoss", "avg_non_ignore": True})
         super().__init__(
             in_channels, channels or in_channels, num_classes=num_classes, init_cfg=None, **kwargs
         )
@@ -96,8 +98,8 @@ class DeepLabV2(EncoderDecoder):
 
         Args:
             args: of mmsegmentation's ``EncoderDecoder``.
-            train_scales: scales of the image in training. With one alone there is no maximum: it trains as any
-                mmsegmentation network does.
+            train_scales: scales of the image in training. With one alone there is no maximum: it trains as
+                any mmsegmentation network does.
             label_stride: the loss is taken on labels thinned to every n-th pixel. The paper takes it at the
                 stride of the logits (8), which also spares most of the loss's time; 1 keeps all pixels.
             kwargs: of mmsegmentation's ``EncoderDecoder``.

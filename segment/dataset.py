@@ -1,0 +1,153 @@
+"""The project's data sets and masks as a data set of mmsegmentation."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmseg.datasets import BaseSegDataset
+from mmseg.registry import DATASETS
+from PIL import Image
+
+from wsss.artifacts import MANIFEST, open_artifact, read_mask, voc_palette
+from wsss.datasets import DataSet, build_dataset
+from wsss.datasets.base import name_some
+from wsss.errors import ArtifactError, ConfigError, DataError
+from wsss.paths import resolve_path
+from wsss.progress import track
+
+
+@DATASETS.register_module()
+class ProjectDataset(BaseSegDataset):
+    """One split of one of the project's data sets, with masks or with its ground truth as labels."""
+
+    def __init__(
+        self,
+        *,
+        dataset: str | Mapping[str, Any],
+        split: str | None = None,
+        masks: str | Path | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Open the data set.
+
+        Args:
+            dataset: the settings that a config holds under ``dataset``, or the config file that holds them.
+            split: name of the split; None: the settings' ``val_split`` in test mode, else ``train_split``.
+            masks: folder of masks ``ID.png``, published or not. None: ground truth, that is full supervision.
+            kwargs: of mmsegmentation's ``BaseSegDataset``: ``pipeline``, ``test_mode``, ``lazy_init``, ...
+
+        Raises:
+            ConfigError: there is no such config file, or it describes no data set.
+            DataError: the data set is not there, or has no ground truth where it is asked for.
+            ArtifactError: masks are missing.
+        """
+        settings = dataset_settings(dataset)
+        self.dataset = build_dataset(settings)
+        self.split = split or settings["val_split" if kwargs.get("test_mode") else "train_split"]
+        self.masks = None if masks is None else resolve_path(masks)
+        labels = len(self.dataset.classes) + 1
+        metainfo = {
+            "classes": ("background", *self.dataset.classes),
+            "palette": voc_palette()[:labels].tolist(),
+        }
+        super().__init__(metainfo=metainfo, reduce_zero_label=False, **kwargs)
+
+    def load_data_list(self) -> list[dict[str, Any]]:
+        """Paths of the split's images and labels."""
+        files = label_files(self.dataset, self.dataset.ids(self.split), self.masks)
+        return [
+            {
+                "img_path": str(self.dataset.image_path(image_id)),
+                "seg_map_path": str(file),
+                "image_id": image_id,
+                "num_classes": len(self.dataset.classes),
+                "label_map": None,
+                "reduce_zero_label": False,
+                "seg_fields": [],
+            }
+            for image_id, file in files.items()
+        ]
+
+
+def dataset_settings(dataset: str | Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a data set.
+
+    Args:
+        dataset: the settings themselves, or a config file with a table ``dataset``; relative paths start at
+            the project root.
+
+    Raises:
+        ConfigError: there is no such file, or it has no such table.
+    """
+    if isinstance(dataset, Mapping):
+        return dict(dataset)
+    file = resolve_path(dataset)
+    if not file.is_file():
+        raise ConfigError(f"expected a config of a data set at {file}, found no file: correct 'dataset'")
+    settings = Config.fromfile(str(file)).get("dataset")
+    if not isinstance(settings, Mapping):
+        raise ConfigError(
+            f"expected a table 'dataset' in {file}, got {settings!r}: give a config that has one"
+        )
+    return dict(settings)
+
+
+def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) -> dict[str, Path]:
+    """File with the labels of each image.
+
+    Args:
+        dataset: where the ground truth is.
+        image_ids: images of the split.
+        masks: folder of masks, published or not; None: ground truth.
+
+    Returns:
+        image id -> file, in the given order.
+
+    Raises:
+        ArtifactError: masks are missing.
+        DataError: ground truth is missing.
+    """
+    if masks is None:
+        truth = {image_id: dataset.mask_path(image_id) for image_id in image_ids}
+        absent = [image_id for image_id, file in truth.items() if file is None]
+        if absent:
+            raise DataError(
+                f"expected ground truth for {len(image_ids)} images of {dataset.name}, none for "
+                f"{name_some(absent)}: train on masks instead (supervision='masks')"
+            )
+        return {image_id: file for image_id, file in truth.items() if file is not None}
+    if (masks / MANIFEST).is_file():
+        artifact = open_artifact(masks)
+        files = {image_id: artifact.file(image_id) for image_id in image_ids}
+    else:
+        files = {image_id: masks / f"{image_id}.png" for image_id in image_ids}
+    missing = [image_id for image_id, file in files.items() if not file.is_file()]
+    if missing:
+        raise ArtifactError(
+            f"expected masks of {len(image_ids)} images in {masks}, missing {name_some(missing)}: "
+            "make them for this split, or train on the split they were made for (--split)"
+        )
+    return files
+
+
+def check_labels(dataset: DataSet, files: Mapping[str, Path]) -> float:
+    """Read every label map once, before hours of training stumble over one.
+
+    Args:
+        dataset: where the images are.
+        files: image id -> label map.
+
+    Returns:
+        Mean over the images of the share of pixels with label 255, in [0, 1].
+
+    Raises:
+        ArtifactError: a label map is damaged, has another size than its image, or holds labels above C.
+    """
+    ignored = 0.0
+    for image_id, file in track(files.items(), "check masks", total=len(files)):
+        with Image.open(dataset.image_path(image_id)) as image:
+            size = (image.height, image.width)
+        mask = read_mask(file, num_classes=len(dataset.classes), size=size)
+        ignored += float((mask == 255).mean())
+    return ignored / max(len(files), 1)
