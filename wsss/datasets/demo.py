@@ -53,14 +53,15 @@ class DemoDataSet(VocDataSet):
             name: name of the data set.
 
         Raises:
-            ConfigError: a number is out of range.
+            ConfigError: a number is not whole or is out of range.
             DataError: the folder holds something else or cannot be written.
         """
         settings = {"version": _VERSION, "train": train, "val": val, "side": side, "seed": seed}
         for key, least in (("train", 1), ("val", 1), ("side", _SMALLEST), ("seed", 0)):
-            if settings[key] < least:
+            if type(settings[key]) is not int or settings[key] < least:
                 raise ConfigError(
-                    f"expected dataset.{key} of at least {least}, got {settings[key]}: raise it"
+                    f"expected a whole number of at least {least} for dataset.{key}, "
+                    f"got {settings[key]!r}: change it"
                 )
         folder = resolve_path(root)
         _ensure_made(folder, settings)

@@ -63,7 +63,9 @@ def read_labels(path: Path, num_classes: int) -> dict[str, tuple[int, ...]]:
     # A damaged pickle may raise nearly anything, whichever bytes were hit.
     except Exception as error:
         raise DataError(f"expected {_WHAT} at {path}, got: {error}: replace the file") from error
-    if not isinstance(content, dict) or not content:
+    if content == {}:
+        raise DataError(f"expected {_WHAT} at {path}, got an empty dict: replace the file")
+    if not isinstance(content, dict):
         raise DataError(f"expected {_WHAT} at {path}, got {type(content).__name__}: replace the file")
     labels: dict[str, tuple[int, ...]] = {}
     for key, row in content.items():

@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from wsss.errors import DataError
+from wsss.images import read_image
+
+RED, BLUE = (255, 0, 0), (0, 0, 255)
+
+
+@pytest.fixture
+def two():
+    """One row of a red and a blue pixel."""
+    image = Image.new("RGB", (2, 1), RED)
+    image.putpixel((1, 0), BLUE)
+    return image
+
+
+def test_rgb_in_the_order_rows_columns_channels(tmp_path, two):
+    two.save(tmp_path / "a.png")
+
+    pixels = read_image(tmp_path / "a.png")
+
+    assert (pixels.shape, pixels.dtype) == ((1, 2, 3), np.uint8)
+    assert pixels.tolist() == [[list(RED), list(BLUE)]]
+    assert pixels.flags.writeable
+    assert pixels.flags.c_contiguous
+
+
+@pytest.mark.parametrize("mode", ["P", "RGBA", "CMYK"])
+def test_other_colour_modes_keep_their_colours(tmp_path, two, mode):
+    # TIFF holds all of them without loss.
+    two.convert(mode).save(tmp_path / "a.tif")
+
+    assert read_image(tmp_path / "a.tif").tolist() == [[list(RED), list(BLUE)]]
+
+
+def test_transparent_pixels_keep_the_colour_that_is_stored(tmp_path):
+    Image.new("RGBA", (1, 1), (10, 20, 30, 0)).save(tmp_path / "a.png")
+
+    assert read_image(tmp_path / "a.png").tolist() == [[[10, 20, 30]]]
+
+
+@pytest.mark.parametrize(
+    ("image", "expected"),
+    [
+        pytest.param(np.array([[7]], np.uint8), 7, id="8-bit"),
+        pytest.param(np.array([[0x12FF]], np.uint16), 0x12, id="16-bit-keeps-the-upper-8"),
+        pytest.param(np.array([[True]]), 255, id="1-bit"),
+    ],
+)
+def test_grayscale_becomes_three_equal_channels(tmp_path, image, expected):
+    Image.fromarray(image).save(tmp_path / "a.png")
+
+    assert read_image(tmp_path / "a.png").tolist() == [[[expected] * 3]]
+
+
+def test_orientation_of_the_header_is_not_applied(tmp_path, two):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by 90 degrees
+    two.save(tmp_path / "a.png", exif=exif)
+
+    assert read_image(tmp_path / "a.png").shape == (1, 2, 3)
+
+
+@pytest.mark.parametrize("mode", ["F", "I"])
+def test_values_of_unknown_range_are_refused(tmp_path, mode):
+    Image.new(mode, (2, 2)).save(tmp_path / "a.tif")
+
+    with pytest.raises(
+        DataError, match=rf"8 or 16 bits per value at .*a\.tif, got Pillow mode {mode}: convert"
+    ):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.9])
+def test_truncated_files_are_named(tmp_path, suffix, share):
+    path = tmp_path / f"a{suffix}"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+
+    with pytest.raises(
+        DataError, match=rf"expected a whole image at .*a\{suffix}, got: .+: replace the file"
+    ) as caught:
+        read_image(path)
+
+    assert "\n" not in str(caught.value)
+
+
+def test_damage_inside_a_png_is_seen(tmp_path):
+    path = tmp_path / "a.png"
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+    with pytest.raises(DataError, match=r"expected a whole image at .*a\.png"):
+        read_image(path)
+
+
+def test_a_file_that_is_no_image_is_named(tmp_path):
+    (tmp_path / "a.jpg").write_text("hello")
+
+    with pytest.raises(DataError, match=r"expected a whole image at .*a\.jpg, got: cannot identify"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_an_absent_file_is_named(tmp_path):
+    with pytest.raises(DataError, match=r"expected an image at .*a\.jpg, found no file: check dataset\.root"):
+        read_image(tmp_path / "a.jpg")
+
+
+def test_a_folder_is_no_image(tmp_path):
+    with pytest.raises(DataError, match="expected a whole image at"):
+        read_image(tmp_path)
