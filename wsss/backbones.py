@@ -70,7 +70,8 @@ def build_backbone(
     """Build a cut backbone by name.
 
     Args:
-        name: resnet18, resnet34, resnet50, resnet101, mobilenet_v2 (torchvision) or mobilenetv1_100 (timm).
+        name: resnet18, resnet34, resnet50, resnet101, mobilenet_v2 (torchvision), mobilenetv1_100 (timm) or
+            plain8 (ours, for the demo).
         pretrained: None for random weights, "imagenet" for the library's own weights (downloaded once), or
             the path of a state dict: the library's names or those of a `Backbone` that a stage saved.
         output_stride: 8, 16 or 32; the deepest levels lose their strides until the last one has it.
@@ -250,8 +251,29 @@ def _mobilenetv1(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
     return network, [stem, *network.blocks[1:]]
 
 
+def _plain8(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
+    """Eight convolutions with batch norm: learns from random weights within a minute on two CPU cores."""
+    if imagenet:
+        raise ConfigError("expected pretrained None or a file for plain8, got 'imagenet': no such weights exist")
+
+    def layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
+        convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)
+        nn.init.kaiming_normal_(convolution.weight, mode="fan_out", nonlinearity="relu")
+        return nn.Sequential(convolution, nn.BatchNorm2d(outputs), nn.ReLU(inplace=True))
+
+    levels = [
+        nn.Sequential(layer(3, 16, 2), layer(16, 32, 2)),
+        nn.Sequential(layer(32, 64, 1)),
+        nn.Sequential(layer(64, 64, 2), layer(64, 96, 1)),
+        nn.Sequential(layer(96, 128, 2), layer(128, 128, 1)),
+        nn.Sequential(layer(128, 128, 1)),
+    ]
+    return nn.Sequential(*levels), levels
+
+
 _BUILDERS: dict[str, Callable[[bool], tuple[nn.Module, list[nn.Sequential]]]] = {
     **{name: _resnet(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101")},
     "mobilenet_v2": _mobilenet_v2,
     "mobilenetv1_100": _mobilenetv1,
+    "plain8": _plain8,
 }

@@ -1,1 +1,1 @@
-_base_ = ["bas_mbv1_demo.py"]
+_base_ = ["bas_plain8_demo.py"]

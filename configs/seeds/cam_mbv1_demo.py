@@ -1,5 +1,0 @@
-# Plain CAM on the backbone, schedule and crops of bas_mbv1_demo.py; runs with `tools/run_stage.sh seeds demo`.
-_base_ = ["bas_mbv1_demo.py"]
-method = "cam"
-model = dict(frozen_levels=0)
-baselines = dict(_delete_=True)

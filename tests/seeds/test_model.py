@@ -1,0 +1,154 @@
+"""The BAS and CAM networks: what gets gradients, what keeps its state, what is refused."""
+
+import copy
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from seeds.cam import CAMNet
+from seeds.model import BASNet
+from wsss.errors import ConfigError
+
+
+@pytest.fixture
+def batch():
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(3, 3, 64, 64, generator=generator), torch.tensor([[1, 0, 0], [0, 1, 1], [0, 0, 1]])
+
+
+@pytest.fixture
+def network():
+    torch.manual_seed(0)
+    return BASNet("resnet18", 3).train()
+
+
+def running_statistics(network):
+    return {k: v.clone() for k, v in network.state_dict().items() if "running" in k or "num_batches" in k}
+
+
+def test_background_path_equals_a_deep_copy(network, batch):
+    """Second implementation: the authors copy tail and classifier and run the erased features through them."""
+    image, _ = batch
+    features = network.extract(image)
+    maps = network.generator(features).sigmoid()[:, :1]
+    tail = copy.deepcopy(torch.nn.Sequential(*network.backbone.levels[4:], network.classifier))
+    expected = tail(features.detach() * (1 - maps)).mean(dim=(2, 3))
+    torch.testing.assert_close(network._background_logit(features, maps), expected)
+
+
+def test_background_path_leaves_running_statistics_untouched(network, batch):
+    features = network.extract(batch[0])
+    before = running_statistics(network)
+    network._background_logit(features, torch.full((3, 1, 4, 4), 0.5))
+    after = running_statistics(network)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_background_loss_trains_the_generator_alone(network, batch):
+    terms = network.losses(*batch, drawn_class=torch.tensor([0, 1, 2]))
+    (terms["background_suppression"] + terms["foreground_guidance"]).backward()
+    with_gradient = {name for name, p in network.named_parameters() if p.grad is not None and p.grad.any()}
+    # the generator sits on features with gradient, so the levels below it get one; tail and classifier get none
+    assert "generator.weight" in with_gradient
+    assert not any(name.startswith(("backbone.levels.4", "classifier")) for name in with_gradient)
+
+
+def test_area_is_the_mean_of_the_drawn_map(network, batch):
+    network.eval()
+    drawn = torch.tensor([0, 2, 2])
+    terms = network.losses(*batch, drawn_class=drawn)
+    maps = network.maps(batch[0])
+    expected = torch.stack([maps[i, c].mean() for i, c in enumerate(drawn)])
+    torch.testing.assert_close(terms["image_area"], expected.detach())
+    torch.testing.assert_close(terms["area"], expected.mean())
+
+
+def test_drawn_class_is_a_tag(network, batch):
+    drawn = {tuple(network.losses(*batch)["drawn_class"].tolist()) for _ in range(20)}
+    assert drawn == {(0, 1, 2), (0, 2, 2)}
+
+
+def test_weighted_sum(network, batch):
+    network.eval()
+    image, tags = batch[0][:1], batch[1][:1]
+    summed = network.training_losses({"image": image, "tags": tags}, step=0)
+    terms = network.losses(image, tags)
+    expected = (
+        terms["classification"]
+        + 0.2 * terms["foreground_guidance"]
+        + 1.2 * terms["area"]
+        + terms["background_suppression"]
+    )
+    torch.testing.assert_close(summed["loss"], expected)
+
+
+def test_warm_up_trains_classification_alone(batch):
+    network = BASNet("resnet18", 3, warmup_steps=2)
+    terms = {"image": batch[0], "tags": batch[1]}
+    assert set(network.training_losses(terms, step=1)) == {"loss", "classification"}
+    assert "area" in network.training_losses(terms, step=2)
+
+
+def test_class_agnostic_map_sums_over_the_tags(batch):
+    torch.manual_seed(0)
+    network = BASNet("resnet18", 3, foreground=True).eval()
+    terms = network.losses(*batch)
+    features = network.extract(batch[0])
+    maps = network.foreground_generator(features).sigmoid()
+    whole = network.classify(features).mean(dim=(2, 3)).relu()
+    rest = network.classify(features * (1 - maps)).mean(dim=(2, 3)).relu()
+    share = torch.where(rest > whole, 1.0, rest / (whole + 1e-8)) * batch[1]
+    torch.testing.assert_close(terms["foreground_background_suppression"], share.sum(dim=1).mean())
+    torch.testing.assert_close(terms["foreground_area"], maps.mean())
+
+
+def test_maps_do_not_run_the_tail(network, batch):
+    network.backbone.levels[4].register_forward_hook(lambda *_: pytest.fail("the tail was run"))
+    maps = network.eval().maps(batch[0])
+    assert maps.shape == (3, 3, 4, 4)
+    assert maps.min() >= 0
+    assert maps.max() <= 1
+
+
+def test_fixed_batch_norm_survives_train(batch):
+    network = BASNet("resnet18", 3, fixed_batch_norm=True).train()
+    before = running_statistics(network)
+    network.losses(*batch)
+    after = running_statistics(network)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_refuses_images_without_tags(network, batch):
+    with pytest.raises(ValueError, match="at least one tag per image"):
+        network.losses(batch[0], torch.zeros(3, 3))
+    with pytest.raises(ValueError, match=r"expected tags \(3, 3\), got \(3, 4\)"):
+        network.losses(batch[0], torch.ones(3, 4))
+
+
+def test_refuses_a_cut_out_of_range():
+    with pytest.raises(ConfigError, match="expected cut 1 to 4, got 0"):
+        BASNet("resnet18", 3, cut=0)
+
+
+def test_reference_weights_with_unknown_entries_are_refused():
+    with pytest.raises(ConfigError, match=r"unknown \['head.weight'\]"):
+        BASNet("resnet18", 3).load_reference({"head.weight": torch.zeros(1)})
+
+
+def test_cam_trains_only_the_later_levels(batch):
+    network = CAMNet("resnet18", 3).train()
+    image, tags = batch
+    loss = network.training_losses({"image": image, "tags": tags.float()}, step=0)["loss"]
+    logit = network(image).mean(dim=(2, 3))
+    torch.testing.assert_close(loss, F.multilabel_soft_margin_loss(logit, tags.float()))
+    loss.backward()
+    frozen = {
+        name.split(".")[2] for name, p in network.named_parameters() if p.grad is None and "conv" in name
+    }
+    assert frozen == {"0", "1", "2"}
+
+
+def test_cam_maps_are_the_positive_class_map(batch):
+    network = CAMNet("resnet18", 3).eval()
+    torch.testing.assert_close(network.maps(batch[0]), network(batch[0]).clamp(min=0))

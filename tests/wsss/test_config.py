@@ -1,0 +1,66 @@
+"""Configs: every preset loads, and no misspelt key passes."""
+
+import pytest
+
+from wsss.config import CONFIG_DIR, apply_options, flatten, load_config
+from wsss.errors import ConfigError
+
+PRESETS = sorted(file for file in CONFIG_DIR.glob("[!_]*/*.py"))
+
+
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_every_preset_loads(file):
+    config = load_config(file.parent.name, file.stem)
+    assert config.dataset.train_split
+    for baseline in (config.get("baselines") or {}).values():
+        assert (file.parent / baseline).is_file()
+
+
+def test_overrides_are_parsed():
+    options = ["train.epochs=3", "infer.scales=(1, 2)", "model.backbone=resnet34", "train.momentum=0"]
+    config = load_config("seeds", "demo", options=options)
+    assert config.train.epochs == 3
+    assert config.infer.scales == (1, 2)
+    assert config.model.backbone == "resnet34"
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("train.epoch=3", "got 'train.epoch' in --cfg-options: did you mean 'train.epochs'"),
+        ("modle.cut=3", "did you mean 'model.cut'"),
+        ("train.epochs", "expected KEY=VALUE, got 'train.epochs'"),
+        ("train.epochs=many", "expected train.epochs of type int .*got 'many'"),
+        ("train.epochs=True", "expected train.epochs of type int .*got True"),
+        ("infer.flip=1", "expected infer.flip of type bool"),
+    ],
+)
+def test_wrong_overrides_are_refused(option, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config("seeds", "demo", options=[option])
+
+
+def test_unknown_key_in_a_file_is_refused(tmp_path):
+    file = tmp_path / "mine.py"
+    base = CONFIG_DIR / "seeds" / "demo.py"
+    file.write_text(f'_base_ = ["{base}"]\ntrain = dict(leraning_rate=1.0)\n')
+    with pytest.raises(ConfigError, match=r"train.leraning_rate.*mine.py: did you mean 'train.learning_rate'"):
+        load_config("seeds", "demo", path=file)
+
+
+def test_absent_and_broken_files_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"found no file: choose out of .*demo"):
+        load_config("seeds", "dmeo")
+    (tmp_path / "broken.py").write_text("a = (")
+    with pytest.raises(ConfigError, match=r"broken.py: correct the file"):
+        load_config("seeds", "demo", path=tmp_path / "broken.py")
+
+
+def test_flatten_keeps_empty_tables():
+    assert dict(flatten({"a": {"b": 1, "c": {}}, "d": [2]})) == {"a.b": 1, "a.c": {}, "d": [2]}
+
+
+def test_a_whole_table_can_be_overridden():
+    config = load_config("seeds", "demo")
+    apply_options(config, ["model.loss_weights={'area': 0.5}"])
+    assert config.model.loss_weights.area == 0.5
