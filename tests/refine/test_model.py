@@ -1,0 +1,120 @@
+"""IRNet: channel plan, sizes, what is frozen, mean shift, one training step."""
+
+import pytest
+import torch
+
+from refine.model import IRNet, edge_of_image
+
+
+@pytest.fixture(scope="module")
+def resnet18():
+    torch.manual_seed(0)
+    return IRNet("resnet18", radius=5)
+
+
+def test_channel_plan_of_resnet50():
+    network = IRNet("resnet50")
+    assert network.backbone.channels == (64, 256, 512, 1024, 2048)
+    assert network.backbone.strides == (4, 4, 8, 16, 16)
+    shapes = {
+        name: tuple(value.shape) for name, value in network.named_parameters() if "backbone" not in name
+    }
+    convolutions = {name: shape[:2] for name, shape in shapes.items() if len(shape) == 4}
+    edge = [(32, channels) for channels in network.backbone.channels] + [(1, 160)]
+    assert [shape for name, shape in convolutions.items() if name.startswith("edge")] == edge
+    displacement = [
+        (64, 64),
+        (128, 256),
+        (256, 512),
+        (256, 1024),
+        (256, 2048),
+        (256, 768),
+        (256, 448),
+        (2, 256),
+    ]
+    assert [shape for name, shape in convolutions.items() if name.startswith("displacement")] == displacement
+    groups = [module.num_groups for module in network.modules() if isinstance(module, torch.nn.GroupNorm)]
+    assert groups == [4] * 5 + [8, 16, 16, 16, 16, 16, 16]
+
+
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "mobilenetv1_100"])
+@pytest.mark.parametrize("size", [(1, 1), (17, 33), (64, 95)])
+def test_outputs_are_at_stride_4(backbone, size):
+    network = IRNet(backbone).eval()
+    with torch.no_grad():
+        edge_logit, displacement = network(torch.zeros(2, 3, *size))
+    grid = ((size[0] - 1) // 4 + 1, (size[1] - 1) // 4 + 1)
+    assert edge_logit.shape == (2, 1, *grid)
+    assert displacement.shape == (2, 2, *grid)
+
+
+def test_only_the_branches_learn(resnet18):
+    resnet18.train()
+    image = torch.randn(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))
+    label = torch.zeros(2, 12, 16, dtype=torch.uint8)
+    label[:, :, 8:] = 3
+    before = {name: value.clone() for name, value in resnet18.backbone.state_dict().items()}
+    terms = resnet18.training_losses({"image": image, "label": label}, step=0)
+    assert set(terms) == {
+        "loss",
+        "positive",
+        "negative",
+        "displacement_foreground",
+        "displacement_background",
+    }
+    terms["loss"].backward()
+    assert all(parameter.grad is None for parameter in resnet18.backbone.parameters())
+    learning = [*resnet18.edge.parameters(), *resnet18.displacement.parameters()]
+    assert all(torch.isfinite(parameter.grad).all() for parameter in learning)
+    assert sum(parameter.grad.abs().sum() > 0 for parameter in learning) == len(learning)
+    # Batch norm's statistics move in a forward pass unless they are fixed.
+    assert all(torch.equal(value, before[name]) for name, value in resnet18.backbone.state_dict().items())
+    resnet18.zero_grad()
+
+
+def test_without_displacement_the_edges_learn_the_same():
+    image = torch.randn(2, 3, 48, 48, generator=torch.Generator().manual_seed(0))
+    label = torch.randint(0, 3, (2, 12, 12), generator=torch.Generator().manual_seed(1))
+    torch.manual_seed(0)
+    whole = IRNet("resnet18", radius=4)
+    half = IRNet("resnet18", radius=4, displacement=False)
+    half.load_state_dict({k: v for k, v in whole.state_dict().items() if not k.startswith("displacement")})
+    gradients = []
+    for network in (whole, half):
+        network.training_losses({"image": image, "label": label}, step=0)["loss"].backward()
+        gradients.append([parameter.grad for parameter in network.edge.parameters()])
+    for one, other in zip(*gradients, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-7)
+    assert "displacement_foreground" not in half.training_losses({"image": image, "label": label}, step=0)
+
+
+def test_mean_shift_counts_in_evaluation_only(resnet18):
+    image = torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        resnet18.train()
+        plain = resnet18(image)[1]
+        resnet18.mean_shift.copy_(torch.tensor([2.0, -1.0]))
+        assert torch.equal(resnet18(image)[1], plain)
+        shifted = resnet18.eval()(image)[1]
+        resnet18.mean_shift.zero_()
+    # No dropout and no batch norm in training mode, so both modes agree but for the shift.
+    torch.testing.assert_close(plain - shifted, torch.tensor([2.0, -1.0]).view(1, 2, 1, 1).expand_as(plain))
+
+
+def test_edge_of_mirror_image_is_mirrored(resnet18):
+    resnet18.eval()
+    image = torch.randn(3, 32, 48, generator=torch.Generator().manual_seed(0))
+    edge = edge_of_image(resnet18, image)
+    assert edge.shape == (1, 8, 12)
+    assert edge.min() >= 0
+    assert edge.max() <= 1
+    torch.testing.assert_close(edge_of_image(resnet18, image.flip(2)), edge.flip(2))
+    with torch.no_grad():
+        mean = (resnet18(image[None])[0] + resnet18(image.flip(2)[None])[0].flip(3)) / 2
+    torch.testing.assert_close(edge, mean[0].sigmoid())
+
+
+def test_displacement_of_a_network_without():
+    network = IRNet("resnet18", displacement=False)
+    with pytest.raises(ValueError, match="expected a network with displacement=True, got one without"):
+        network(torch.zeros(1, 3, 16, 16))
