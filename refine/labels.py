@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import multiprocessing
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from wsss.artifacts import Artifact, read_seed, write_mask
 from wsss.crf import crf_labels
+from wsss.datasets import DataSet
+from wsss.images import read_image
+from wsss.progress import track
 
 UNSURE = 255
 
@@ -83,3 +94,77 @@ def _check(
             "expected 0 <= background_threshold <= foreground_threshold <= 1, "
             f"got {background_threshold} and {foreground_threshold}"
         )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One image's confident label: where from, where to, and how."""
+
+    image: Path
+    seed: Path
+    out: Path
+    foreground_threshold: float
+    background_threshold: float
+
+
+def write_confident_labels(
+    dataset: DataSet,
+    seeds: Artifact,
+    *,
+    image_ids: Sequence[str],
+    out_dir: Path,
+    foreground_threshold: float,
+    background_threshold: float,
+    num_workers: int,
+) -> None:
+    """Write the confident label of each image without one, as palette PNG.
+
+    Args:
+        dataset: where the images are.
+        seeds: the published seeds.
+        image_ids: images to label.
+        out_dir: gets ``ID.png``.
+        foreground_threshold: as in `confident_label`.
+        background_threshold: as in `confident_label`.
+        num_workers: processes; 0 for one per CPU core this process may use, 1 for this process alone.
+    """
+    files = [(image_id, out_dir / f"{image_id}.png") for image_id in image_ids]
+    tasks = [
+        _Task(
+            dataset.image_path(image_id),
+            seeds.file(image_id),
+            file,
+            foreground_threshold,
+            background_threshold,
+        )
+        for image_id, file in files
+        if not file.is_file()
+    ]
+    workers = min(num_workers or _available_cores(), len(tasks))
+    if workers <= 1:
+        for task in track(tasks, "confident labels"):
+            _write_one(task)
+        return
+    # The parent's threads do not survive a fork, but the workers use none: cv2's are switched off below.
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    context = multiprocessing.get_context(method)
+    with context.Pool(workers, initializer=cv2.setNumThreads, initargs=(0,)) as pool:
+        for _ in track(pool.imap_unordered(_write_one, tasks), "confident labels", total=len(tasks)):
+            pass
+
+
+def _write_one(task: _Task) -> None:
+    seed = read_seed(task.seed)
+    label = confident_label(
+        read_image(task.image),
+        seed.upsample(),
+        seed.classes,
+        foreground_threshold=task.foreground_threshold,
+        background_threshold=task.background_threshold,
+    )
+    write_mask(task.out, label)
+
+
+def _available_cores() -> int:
+    # Containers often give a process fewer cores than the machine has; macOS cannot say.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
