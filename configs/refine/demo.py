@@ -1,0 +1,1 @@
+_base_ = ["irn_plain8_demo.py"]

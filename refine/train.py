@@ -1,0 +1,145 @@
+"""Trains IRNet on confident labels."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine.device import get_device
+from numpy.typing import NDArray
+
+from refine.dataset import LabelledCrops, normalise_image
+from refine.model import IRNet
+from wsss.artifacts import Artifact, atomic_write
+from wsss.backbones import load_backbone
+from wsss.datasets import DataSet
+from wsss.errors import ConfigError
+from wsss.images import read_image
+from wsss.progress import track
+from wsss.training import Schedule, train_network
+
+NETWORK = "irnet.pth"
+SEEDS_BACKBONE = Path("train") / "backbone.pth"
+
+
+def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
+    """Build the untrained IRNet that a refine config describes.
+
+    Args:
+        config: a refine config.
+        seeds: the published seeds, whose stage may have left its trained backbone.
+
+    Raises:
+        ConfigError: settings that contradict each other, or no weights where they should be.
+    """
+    model = config["model"]
+    if model["weights_from"] not in (None, "seeds"):
+        raise ConfigError(
+            f"expected weights_from None or 'seeds', got {model['weights_from']!r}: "
+            "correct 'model.weights_from'"
+        )
+    from_seeds = model["weights_from"] == "seeds"
+    if from_seeds and model["pretrained"] is not None:
+        raise ConfigError(
+            "expected one source of weights, got weights_from 'seeds' and pretrained "
+            f"{model['pretrained']!r}: set one of them to None"
+        )
+    torch.manual_seed(config["seed"])
+    network = IRNet(
+        model["backbone"],
+        pretrained=model["pretrained"],
+        radius=config["train"]["radius"],
+        displacement=model["displacement"],
+    )
+    if from_seeds:
+        _load_seeds_backbone(network, seeds)
+    return network
+
+
+def _load_seeds_backbone(network: IRNet, seeds: Artifact) -> None:
+    file = seeds.dir / SEEDS_BACKBONE
+    if not file.is_file():
+        raise ConfigError(
+            f"expected the backbone that the stage seeds trained at {file}, found no file: "
+            "run the stage seeds, or set model.weights_from=None and model.pretrained"
+        )
+    load_backbone(network.backbone, file)
+
+
+def train_irnet(
+    config: Mapping[str, Any],
+    dataset: DataSet,
+    image_ids: Sequence[str],
+    *,
+    seeds: Artifact,
+    read_label: Callable[[str], NDArray[np.uint8]],
+    out_dir: Path,
+) -> IRNet:
+    """Train IRNet and measure its mean displacement, or load it where both were done before.
+
+    Args:
+        config: a refine config.
+        dataset: where the images are.
+        image_ids: images to train on.
+        seeds: the published seeds.
+        read_label: gives the confident label (H, W) uint8 of an image id.
+        out_dir: folder for checkpoints; the network ends up in ``out_dir / "irnet.pth"``.
+
+    Returns:
+        The network in evaluation mode, on the device that is there.
+    """
+    network = build_irnet(config, seeds)
+    final = out_dir / NETWORK
+    if final.is_file():
+        network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+        return network.to(get_device()).eval()
+    settings = config["train"]
+    train_network(
+        network,
+        LabelledCrops(
+            dataset, image_ids, read_label, crop=settings["crop"], rescale=tuple(settings["rescale"])
+        ),
+        out_dir=out_dir,
+        schedule=Schedule(
+            epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
+            learning_rate=settings["learning_rate"],
+            momentum=settings["momentum"],
+            weight_decay=settings["weight_decay"],
+            num_workers=settings["num_workers"],
+        ),
+        parameter_groups=parameter_groups(network, settings),
+        seed=config["seed"],
+        description="train IRNet",
+    )
+    network.to(get_device()).eval()
+    if network.displacement is not None:
+        measure_mean_shift(network, dataset, image_ids)
+    with atomic_write(final) as temporary:
+        torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    return network
+
+
+def parameter_groups(network: IRNet, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """SGD's groups: the edge branch at the base rate, the displacement branch at its multiple."""
+    rate = settings["learning_rate"]
+    groups: list[dict[str, Any]] = [{"params": list(network.edge.parameters())}]
+    if network.displacement is not None:
+        displacement = list(network.displacement.parameters())
+        groups.append({"params": displacement, "lr": rate * settings["displacement_factor"]})
+    return groups
+
+
+@torch.no_grad()
+def measure_mean_shift(network: IRNet, dataset: DataSet, image_ids: Sequence[str]) -> None:
+    """Set ``network.mean_shift`` to the mean displacement over whole images, each image counting the same."""
+    network.eval()
+    network.mean_shift.zero_()
+    total = torch.zeros_like(network.mean_shift)
+    for image_id in track(image_ids, "mean displacement"):
+        image = normalise_image(read_image(dataset.image_path(image_id)))
+        total += network(image[None].to(total.device))[1].mean(dim=(0, 2, 3))
+    network.mean_shift.copy_(total / len(image_ids))

@@ -1,0 +1,217 @@
+"""The stage on a tiny data set: everything published, resumed without work, wrong seeds refused, warnings."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.config import Config
+from PIL import Image
+
+from refine import stage as refine_stage
+from refine.labels import write_confident_labels
+from refine.model import IRNet
+from refine.stage import STAGE, check_seeds, run, warn_of_share
+from refine.train import build_irnet, measure_mean_shift, parameter_groups
+from wsss.artifacts import Artifact, read_mask, read_seed, write_mask, write_seed
+from wsss.errors import ArtifactError, ConfigError
+from wsss.stage import Job
+
+CLASSES = ("bar", "block")
+SIZE = (48, 40)
+
+
+class Blocks:
+    """Four images with one bright rectangle each, in the manner of `wsss.datasets.DataSet`."""
+
+    name = "blocks"
+    classes = CLASSES
+
+    def __init__(self, folder: Path, *, truth: bool = True) -> None:
+        self.folder, self.truth = folder, truth
+        rng = np.random.default_rng(0)
+        for number, image_id in enumerate(self.ids("train")):
+            mask = np.zeros(SIZE, np.uint8)
+            mask[12:36, 8:30] = number % 2 + 1
+            image = np.where(mask[..., None] > 0, 200, 40) + rng.integers(0, 20, (*SIZE, 3))
+            self.image_path(image_id).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(image.astype(np.uint8)).save(self.image_path(image_id))
+            write_mask(folder / "truth" / f"{image_id}.png", mask)
+
+    def ids(self, split: str) -> tuple[str, ...]:
+        return ("a", "b", "sub/c 1", "d")
+
+    def image_path(self, image_id: str) -> Path:
+        return self.folder / "images" / f"{image_id}.png"
+
+    def tags(self, image_id: str) -> tuple[int, ...]:
+        return (self.ids("train").index(image_id) % 2 + 1,)
+
+    def mask_path(self, image_id: str) -> Path | None:
+        return self.folder / "truth" / f"{image_id}.png" if self.truth else None
+
+
+@pytest.fixture
+def blocks(tmp_path):
+    return Blocks(tmp_path)
+
+
+@pytest.fixture
+def seeds(tmp_path, blocks):
+    folder = tmp_path / "seeds"
+    for image_id in blocks.ids("train"):
+        maps = np.full((1, 12, 10), 0.02, np.float32)
+        maps[0, 3:9, 2:7] = 0.9
+        write_seed(folder / f"{image_id}.npz", classes=np.array(blocks.tags(image_id)), maps=maps, size=SIZE)
+    manifest = {"kind": "seeds", "split": "train", "key": "k", "image_ids": list(blocks.ids("train"))}
+    return Artifact(folder, manifest)
+
+
+def tiny_config(**model) -> Config:
+    config = Config.fromfile(Path(__file__).parents[2] / "configs" / "_base_" / "refine.py")
+    config.merge_from_dict(
+        {
+            "model": {"backbone": "resnet18", "pretrained": None} | model,
+            "labels": {"num_workers": 2},
+            "train": {"radius": 3.0, "crop": 48, "epochs": 1, "batch_size": 2, "num_workers": 0},
+        }
+    )
+    return config
+
+
+@pytest.fixture
+def job(tmp_path, blocks, seeds):
+    return Job(config=tiny_config(), dataset=blocks, inputs={"seeds": seeds}, out_dir=tmp_path / "masks")
+
+
+def test_contract():
+    assert (STAGE.name, STAGE.reads, STAGE.writes, STAGE.run) == ("refine", ("seeds",), "masks", run)
+
+
+def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
+    result = run(job)
+    assert result.image_ids == blocks.ids("train")
+    assert result.split == "train"
+    for image_id in result.image_ids:
+        mask = read_mask(job.out_dir / f"{image_id}.png", num_classes=2, size=SIZE)
+        assert set(np.unique(mask)) <= {0, *blocks.tags(image_id)}
+        read_mask(job.out_dir / "confident" / f"{image_id}.png", num_classes=2, size=SIZE)
+        assert read_seed(job.out_dir / "walk" / f"{image_id}.npz").size == SIZE
+        with Image.open(job.out_dir / "edge" / f"{image_id}.png") as edge:
+            assert (edge.mode, edge.size) == ("L", (10, 12))
+    assert 0 < result.figures["mIoU"] <= result.figures["mIoU_oracle_background_score"] <= 1
+    assert 0.01 < result.figures["confident_share"] <= 1
+    assert result.thresholds["background_score_chosen"] == "fixed in the preset: the authors of BAS, VOC"
+    assert result.thresholds["oracle_background_score"].endswith("(oracle threshold, train)")
+    assert set(result.extra["seconds_per_image"]) == {"confident_label", "training", "walk", "mask"}
+    # Killed in the middle: one mask and one walk are gone, nothing else is made again.
+    state = torch.load(job.out_dir / "train" / "irnet.pth", weights_only=True)
+    assert state["mean_shift"].abs().sum() > 0
+    before = read_mask(job.out_dir / "b.png")
+    (job.out_dir / "b.png").unlink()
+    (job.out_dir / "walk" / "b.npz").unlink()
+    times = {file: file.stat().st_mtime_ns for file in job.out_dir.rglob("*.*") if "b." not in file.name}
+    monkeypatch.setattr("refine.train.train_network", None)
+    again = run(job)
+    np.testing.assert_array_equal(read_mask(job.out_dir / "b.png"), before)
+    assert {file: file.stat().st_mtime_ns for file in times} == times
+    assert again.figures == result.figures
+
+
+def test_no_ground_truth_no_score(job, tmp_path):
+    blind = dataclasses.replace(
+        job, dataset=Blocks(tmp_path, truth=False), config=tiny_config(displacement=False)
+    )
+    result = run(blind)
+    assert set(result.figures) == {"confident_share"}
+    assert "oracle_background_score" not in result.thresholds
+
+
+@pytest.mark.parametrize("num_workers", [1, 3])
+def test_confident_labels_do_not_depend_on_the_workers(tmp_path, blocks, seeds, num_workers):
+    out = tmp_path / f"confident-{num_workers}"
+    options = {"foreground_threshold": 0.3, "background_threshold": 0.1, "num_workers": num_workers}
+    write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, **options)
+    label = read_mask(out / "sub" / "c 1.png")
+    # The seed's core is the class; far away is background.
+    assert label[24, 18] == 1
+    assert label[2, 2] == 0
+
+
+def test_all_wrong_seeds_are_listed(tmp_path, blocks, seeds):
+    write_seed(seeds.file("a"), classes=np.array([2]), maps=np.zeros((1, 12, 10)), size=SIZE)
+    write_seed(seeds.file("d"), classes=np.array([2]), maps=np.zeros((1, 12, 11)), size=(48, 41))
+    with pytest.raises(ArtifactError) as caught:
+        check_seeds(seeds, blocks)
+    message = str(caught.value)
+    assert "got 2 that are not" in message
+    assert "a: classes [2] are not among its tags" in message
+    assert "d: size (48, 41), its image has (48, 40)" in message
+    assert "correct --seeds" in message
+
+
+@pytest.mark.parametrize(
+    ("share", "advice"),
+    [
+        (0.004, "got 0.4 % with thresholds 0.30 and 0.17: try labels.background_threshold=0.23"),
+        (0.998, "try labels.background_threshold=0.09 or labels.foreground_threshold=0.65"),
+        (0.5, None),
+    ],
+)
+def test_guard_of_the_confident_share(caplog, share, advice):
+    with caplog.at_level(logging.WARNING, logger="wsss"):
+        warn_of_share(share, tiny_config())
+    assert (advice in caplog.text) if advice else not caplog.records
+
+
+def test_weights_from_seeds(seeds, tmp_path):
+    donor = IRNet("resnet18").backbone.state_dict()
+    (seeds.dir / "train").mkdir()
+    torch.save(donor, seeds.dir / "train" / "backbone.pth")
+    network = build_irnet(tiny_config(weights_from="seeds"), seeds)
+    assert all(torch.equal(value, donor[name]) for name, value in network.backbone.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (
+            {"weights_from": "seeds"},
+            r"expected the backbone that the stage seeds trained at .*backbone.pth, found no",
+        ),
+        (
+            {"weights_from": "masks"},
+            "expected weights_from None or 'seeds', got 'masks': correct 'model.weights_from'",
+        ),
+        (
+            {"weights_from": "seeds", "pretrained": "x.pth"},
+            "expected one source of weights, got weights_from 'seeds'",
+        ),
+    ],
+)
+def test_wrong_weights(seeds, model, message):
+    with pytest.raises(ConfigError, match=message):
+        build_irnet(tiny_config(**model), seeds)
+
+
+def test_mean_shift_is_the_mean_over_images(blocks, monkeypatch):
+    network = IRNet("resnet18").eval()
+    measure_mean_shift(network, blocks, ["a", "d"])
+    shift = network.mean_shift.clone()
+    assert shift.abs().sum() > 0
+    measure_mean_shift(network, blocks, ["a"])
+    first = network.mean_shift.clone()
+    measure_mean_shift(network, blocks, ["d"])
+    # What was measured before is taken off first, so measuring twice gives the same.
+    torch.testing.assert_close(shift, (first + network.mean_shift) / 2)
+
+
+def test_parameter_groups():
+    network = IRNet("resnet18")
+    groups = parameter_groups(network, {"learning_rate": 0.1, "displacement_factor": 10.0})
+    assert [group.get("lr") for group in groups] == [None, 1.0]
+    counted = sum(len(group["params"]) for group in groups)
+    assert counted == sum(parameter.requires_grad for parameter in network.parameters())
+    assert refine_stage.STAGE.schema == 1
