@@ -254,7 +254,7 @@ def _mobilenetv1(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
 def _plain8(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
     """Eight convolutions with batch norm: learns from random weights within a minute on two CPU cores."""
     if imagenet:
-        raise ConfigError("expected pretrained None or a file for plain8, got 'imagenet': no such weights exist")
+        raise ConfigError("expected pretrained None or a file for plain8, got 'imagenet': there are none")
 
     def layer(inputs: int, outputs: int, stride: int) -> nn.Sequential:
         convolution = nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False)

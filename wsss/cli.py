@@ -89,11 +89,16 @@ def evaluate(
     folder: Annotated[Path, typer.Argument(help="A published folder of seeds, masks or predictions.")],
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     data_root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
+    cfg_options: Annotated[
+        list[str] | None, typer.Option(help="Override a setting: a.b=value. Repeat it.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     artifact = open_artifact(folder)
-    options = [] if data_root is None else [f"dataset.root={_from_here(data_root)}"]
+    options = list(cfg_options or ())
+    if data_root is not None:
+        options.append(f"dataset.root={_from_here(data_root)}")
     truth = build_dataset(load_config("seeds", dataset, options=options).dataset)
     if artifact.kind == "seeds":
         figures = oracle(

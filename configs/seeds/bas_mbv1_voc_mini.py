@@ -1,7 +1,7 @@
 # tools/run_stage.sh seeds voc_mini
 # Real images on two CPU cores. Expected: docs/results.md (measured there with commit and command).
-# Follows the trials of method.md (Collapse): two epochs of classification first and a generator at the backbone's
-# own rate, without which half of the class channels die on data this small.
+# Two epochs of classification come first and the generator has the backbone's own rate: without these, half of
+# the class channels die on data this small.
 _base_ = ["../_base_/voc_mini.py", "../_base_/seeds.py"]
 model = dict(
     backbone="mobilenetv1_100",

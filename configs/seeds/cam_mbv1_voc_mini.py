@@ -1,4 +1,5 @@
-# Plain CAM on the weights, crops and epochs of bas_mbv1_voc_mini.py; runs with `tools/run_stage.sh seeds voc_mini`.
+# tools/run_stage.sh seeds voc_mini
+# Plain CAM on the weights, crops and epochs of bas_mbv1_voc_mini.py, as its baseline.
 # IRN trains with rate .1 and (effectively) no momentum; .01 with momentum .9 makes steps of the same length.
 _base_ = ["bas_mbv1_voc_mini.py"]
 method = "cam"

@@ -44,7 +44,9 @@ def test_unknown_key_in_a_file_is_refused(tmp_path):
     file = tmp_path / "mine.py"
     base = CONFIG_DIR / "seeds" / "demo.py"
     file.write_text(f'_base_ = ["{base}"]\ntrain = dict(leraning_rate=1.0)\n')
-    with pytest.raises(ConfigError, match=r"train.leraning_rate.*mine.py: did you mean 'train.learning_rate'"):
+    with pytest.raises(
+        ConfigError, match=r"train.leraning_rate.*mine.py: did you mean 'train.learning_rate'"
+    ):
         load_config("seeds", "demo", path=file)
 
 

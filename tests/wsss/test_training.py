@@ -32,7 +32,10 @@ class Line(nn.Module):
         if step == self.fail_at:
             raise KeyboardInterrupt
         loss = (self.slope(batch["x"]) - batch["y"]).square().mean()
-        return {"loss": loss * float("nan") if step == self.nan_at else loss, "slope": self.slope.weight.detach().mean()}
+        return {
+            "loss": loss * float("nan") if step == self.nan_at else loss,
+            "slope": self.slope.weight.detach().mean(),
+        }
 
 
 SCHEDULE = Schedule(epochs=4, batch_size=4, learning_rate=0.02, momentum=0.0, weight_decay=0.0, num_workers=0)
@@ -41,7 +44,13 @@ SCHEDULE = Schedule(epochs=4, batch_size=4, learning_rate=0.02, momentum=0.0, we
 def train(network, out_dir):
     groups = [{"params": list(network.parameters())}]
     train_network(
-        network, Points(), out_dir=out_dir, schedule=SCHEDULE, parameter_groups=groups, seed=0, description="line"
+        network,
+        Points(),
+        out_dir=out_dir,
+        schedule=SCHEDULE,
+        parameter_groups=groups,
+        seed=0,
+        description="line",
     )
     return network.slope.weight.item()
 
@@ -76,10 +85,18 @@ def test_loss_that_is_no_number_stops(tmp_path):
 
 
 def test_fewer_images_than_a_batch(tmp_path):
-    schedule = Schedule(epochs=2, batch_size=32, learning_rate=0.01, momentum=0.0, weight_decay=0.0, num_workers=0)
+    schedule = Schedule(
+        epochs=2, batch_size=32, learning_rate=0.01, momentum=0.0, weight_decay=0.0, num_workers=0
+    )
     network = Line()
     groups = [{"params": list(network.parameters())}]
     train_network(
-        network, Points(), out_dir=tmp_path, schedule=schedule, parameter_groups=groups, seed=0, description="line"
+        network,
+        Points(),
+        out_dir=tmp_path,
+        schedule=schedule,
+        parameter_groups=groups,
+        seed=0,
+        description="line",
     )
     assert network.steps == [0, 1]
