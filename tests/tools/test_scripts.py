@@ -188,22 +188,6 @@ def test_tests_get_their_arguments(ready, tmp_path):
     assert ready.run("run_tests.sh", "-k", "a b", cwd=tmp_path).stdout == "python -m pytest -k a b\n"
 
 
-def test_several_processes_start_through_torchrun(ready):
-    done = ready.run("run_stage.sh", "all", "demo", GPUS="2")
-    assert (
-        done.stdout == f"torchrun --standalone --nproc_per_node 2 {ready.root}/.venv/bin/wsss run all demo\n"
-    )
-
-
-@pytest.mark.parametrize("count", ["0", "two", "-1", "1.5"])
-def test_wrong_number_of_processes(ready, count):
-    done = ready.run("run_stage.sh", "all", "demo", GPUS=count)
-    assert done.returncode == 2
-    assert done.stderr.splitlines()[-1] == (
-        f"error: expected GPUS to be a whole number from 1 on, got '{count}': correct it"
-    )
-
-
 @pytest.mark.parametrize("script", ["setup.sh", "run_stage.sh", "run_tests.sh"])
 def test_scripts_can_be_executed(script):
     assert os.access(ROOT / "tools" / script, os.X_OK)
