@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
@@ -97,7 +98,9 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     settings = copy.deepcopy(dict(model))
     # The trained weights replace them: no need to have the file.
     settings["backbone"] = {**settings["backbone"], "pretrained": None}
-    network: nn.Module = MODELS.build(settings)
+    # mmengine looks for the normaliser in the default scope, which only a Runner sets.
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        network: nn.Module = MODELS.build(settings)
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]

@@ -5,5 +5,5 @@
 _base_ = ["../_base_/demo.py", "../_base_/seeds.py"]
 model = dict(backbone="plain8", pretrained=None, warmup_epochs=24)
 train = dict(resize=128, crop=112, epochs=40, learning_rate=0.05, classifier_factor=1.0, generator_factor=1.0)
-infer = dict(scales=(1.0, 2.0))
+infer = dict(scales=(0.5, 1.0))
 baselines = dict(cam="cam_plain8_demo.py")

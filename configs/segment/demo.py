@@ -1,1 +1,1 @@
-_base_ = ["deeplabv2_mbv1_demo.py"]
+_base_ = ["deeplabv2_plain8_demo.py"]

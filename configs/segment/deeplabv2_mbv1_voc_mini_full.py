@@ -1,7 +1,7 @@
-# tools/run_stage.sh segment demo --config configs/segment/deeplabv2_mbv1_demo_full.py
+# tools/run_stage.sh segment voc_mini --config configs/segment/deeplabv2_mbv1_voc_mini_full.py
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
-_base_ = ["deeplabv2_mbv1_demo.py"]
+_base_ = ["deeplabv2_mbv1_voc_mini.py"]
 supervision = "ground_truth"
-reads = ("seeds",)
+reads = ()
 train_dataloader = dict(dataset=dict(masks=None))
 baselines = dict(_delete_=True)

@@ -1,6 +1,6 @@
 # tools/run_stage.sh segment demo
-# Two CPU cores, on the backbone that the stage seeds trained from tags. Expected: docs/results.md (measured there
-# with commit and command).
+# Two CPU cores, on the backbone that the stage seeds trained from tags. Expected: docs/results.md (measured
+# there with commit and command).
 _base_ = ["../_base_/demo.py", "../_base_/segment.py"]
 reads = ("masks", "seeds")
 weights_from = "seeds"
@@ -8,8 +8,8 @@ infer = dict(scales=(1.0, 1.5, 2.0))
 model = dict(
     train_scales=(1.0,),
     label_stride=4,
-    backbone=dict(name="mobilenetv1_100", pretrained=None, freeze_norm=False),
-    decode_head=dict(in_channels=1024, num_classes=7, dilations=(1, 2, 3, 4)),
+    backbone=dict(name="plain8", pretrained=None, freeze_norm=False),
+    decode_head=dict(in_channels=128, num_classes=7, dilations=(1, 2, 3, 4)),
 )
 train_dataloader = dict(
     batch_size=16,
@@ -32,4 +32,4 @@ optim_wrapper = dict(optimizer=dict(lr=0.01))
 param_scheduler = dict(end=300)
 default_hooks = dict(checkpoint=dict(interval=100))
 test_dataloader = dict(dataset=dict(dataset="configs/_base_/demo.py"))
-baselines = dict(full="deeplabv2_mbv1_demo_full.py")
+baselines = dict(full="deeplabv2_plain8_demo_full.py")

@@ -1,0 +1,7 @@
+# tools/run_stage.sh segment demo --config configs/segment/deeplabv2_plain8_demo_full.py
+# Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
+_base_ = ["deeplabv2_plain8_demo.py"]
+supervision = "ground_truth"
+reads = ("seeds",)
+train_dataloader = dict(dataset=dict(masks=None))
+baselines = dict(_delete_=True)

@@ -1,0 +1,55 @@
+"""A tiny data set and a tiny network for the tests of the stage ``segment``."""
+
+from pathlib import Path
+
+import pytest
+from mmengine.config import Config
+from mmengine.registry import DefaultScope
+
+from wsss.datasets import build_dataset
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+
+
+@pytest.fixture
+def mmseg_scope():
+    """What mmengine's Runner sets before it builds anything."""
+    with DefaultScope.overwrite_default_scope("mmseg"):
+        yield
+
+
+@pytest.fixture(scope="session")
+def demo_settings(tmp_path_factory):
+    """Settings of a demo data set of six training and two validation images."""
+    root = tmp_path_factory.mktemp("segment") / "demo"
+    sizes = {"train": 6, "val": 2, "side": 96}
+    return {
+        "type": "demo",
+        "root": str(root),
+        "seed": 3,
+        "train_split": "train",
+        "val_split": "val",
+    } | sizes
+
+
+@pytest.fixture(scope="session")
+def demo(demo_settings):
+    return build_dataset(demo_settings)
+
+
+@pytest.fixture
+def tiny_config(demo_settings):
+    """Four steps of two images, on ground truth, from random weights."""
+    config = Config.fromfile(CONFIGS / "segment" / "deeplabv2_plain8_demo_full.py")
+    config.dataset = demo_settings
+    config.merge_from_dict(
+        {
+            "reads": (),
+            "weights_from": None,
+            "infer": {"scales": (1.0,)},
+            "train_dataloader": {"batch_size": 2, "num_workers": 0},
+            "train_cfg": {"max_iters": 4},
+            "default_hooks": {"checkpoint": {"interval": 2}},
+        }
+    )
+    return config
