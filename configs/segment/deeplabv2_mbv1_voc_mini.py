@@ -1,6 +1,6 @@
 # tools/run_stage.sh segment voc_mini
-# Real images on two CPU cores: one training scale, output stride 16 (the dilations are half of the paper's at 8),
-# a short schedule at a higher rate. Expected: docs/results.md (measured there with commit and command).
+# Real images on two CPU cores: one training scale, output stride 16 with half of the dilations, a short
+# schedule at a higher rate. Expected: docs/results.md (measured there with commit and command).
 _base_ = ["../_base_/voc_mini.py", "../_base_/segment.py"]
 infer = dict(scales=(0.75, 1.0))
 model = dict(
