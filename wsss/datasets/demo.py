@@ -23,7 +23,7 @@ from wsss.progress import track
 
 STAMP = "settings.json"
 # Goes up whenever the pictures change, so that folders made by older code are made anew.
-_VERSION = 2
+_VERSION = 3
 _SMALLEST = 96
 _SIDE_VARIATION = 0.125
 _COUNT_SHARES = (0.3, 0.4, 0.3)

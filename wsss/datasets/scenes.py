@@ -16,9 +16,9 @@ from wsss.datasets.grounds import draw_ground, hsv_to_rgb, smooth_noise
 
 CREATURES = ("pomlin", "drusk", "velmo", "tarrik", "oobie", "quillet")
 
-# Two classes of a pair share the body's shape; their hues are 16 degrees apart and vary by 20 to both sides.
+# Two classes of a pair share the body's shape; their hues are 28 degrees apart and vary by 20 to both sides.
 _BODY_SHAPES = ("slug", "slug", "block", "block", "drop", "drop")
-_BODY_HUES = (20.0, 36.0, 122.0, 138.0, 262.0, 278.0)
+_BODY_HUES = (14.0, 42.0, 116.0, 144.0, 256.0, 284.0)
 _HUE_JITTER = 20.0
 _HEAD_HUES = ((0.0, 55.0), (50.0, 230.0), (210.0, 25.0), (305.0, 90.0), (175.0, 335.0), (95.0, 285.0))
 _ASPECTS = {"slug": 1.9, "block": 1.3, "drop": 1.5}
