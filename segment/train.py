@@ -2,6 +2,7 @@
 
 import copy
 import uuid
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     # The trained weights replace them: no need to have the file.
     settings["backbone"] = {**settings["backbone"], "pretrained": None}
     # mmengine looks for the normaliser in the default scope, which only a Runner sets.
-    with DefaultScope.overwrite_default_scope("mmseg"):
+    with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="mmseg")
         network: nn.Module = MODELS.build(settings)
     network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -110,12 +112,15 @@ def _train(config: Config, out_dir: Path) -> dict[str, torch.Tensor]:
     """Trained weights, on the CPU."""
     settings = copy.deepcopy(config)
     settings.work_dir = str(out_dir)
-    settings.resume = True
-    settings.log_level = "WARNING"  # the progress hook says what people need
+    settings.resume = (out_dir / "last_checkpoint").is_file()
+    settings.log_level = "ERROR"  # the progress hook says what people need
     settings.experiment_name = f"segment-{uuid.uuid4().hex[:8]}"
     for key in ("test_dataloader", "test_cfg", "test_evaluator"):
         settings.pop(key, None)
-    runner = Runner.from_cfg(settings)
+    with warnings.catch_warnings():
+        # mmsegmentation warns of its own deprecated ways.
+        warnings.filterwarnings("ignore", module="mmseg")
+        runner = Runner.from_cfg(settings)
     # A fifth faster on CPUs and what tensor cores want.
     runner.model.to(memory_format=torch.channels_last)
     steps = int(config.train_cfg.max_iters)
