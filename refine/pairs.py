@@ -39,7 +39,7 @@ def pair_offsets(radius: float) -> tuple[Offset, ...]:
     Raises:
         ValueError: the radius is not a finite number above 1.
 
-    Source: Ahn et al., CVPR 2019, section 4.1; method.md, section 2.
+    Source: Ahn et al., CVPR 2019, section 4.1.
     """
     if not (math.isfinite(radius) and radius > 1):
         raise ValueError(f"expected a finite radius above 1 pixel, got {radius}")

@@ -29,7 +29,7 @@ class CrfKernels:
     bilateral_compat: float
 
 
-# IRN's for confident labels, and DeepLab's for predictions (method.md, sections 2 and 3).
+# IRN's for confident labels, and DeepLab's for predictions.
 LABEL_KERNELS = CrfKernels(
     gaussian_sxy=3, gaussian_compat=3, bilateral_sxy=50, bilateral_srgb=5, bilateral_compat=10
 )

@@ -29,9 +29,9 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(max_iters=400)
+train_cfg = dict(max_iters=250)
 optim_wrapper = dict(optimizer=dict(lr=0.003))
-param_scheduler = dict(end=400)
-default_hooks = dict(checkpoint=dict(interval=100))
+param_scheduler = dict(end=250)
+default_hooks = dict(checkpoint=dict(interval=50))
 test_dataloader = dict(dataset=dict(dataset="configs/_base_/voc_mini.py"))
 baselines = dict(full="deeplabv2_mbv1_voc_mini_full.py")

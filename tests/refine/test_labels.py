@@ -23,7 +23,7 @@ def test_authors_label():
         foreground_threshold=float(data["foreground_threshold"]),
         background_threshold=float(data["background_threshold"]),
     )
-    # Versions of pydensecrf agree on 99.9 % of the pixels (method.md, section 6).
+    # Versions of pydensecrf agree on 99.9 % of the pixels.
     assert (label == data["label"]).mean() >= 0.999
 
 
