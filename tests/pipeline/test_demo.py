@@ -16,7 +16,7 @@ def wsss(*arguments, cwd):
     return subprocess.run(command, cwd=cwd, capture_output=True, text=True, check=False)
 
 
-SMALL_DATA = ("dataset.train=32", "dataset.val=8", "dataset.side=64")
+SMALL_DATA = ("dataset.train=32", "dataset.val=8", "dataset.side=96")
 SMALL = {
     "seeds": (
         "train.resize=64",
@@ -25,7 +25,7 @@ SMALL = {
         "model.warmup_epochs=1",
         "infer.scales=(1.0,)",
     ),
-    "refine": ("train.crop=64", "train.batch_size=8", "infer.steps=16"),
+    "refine": ("train.crop=64", "train.batch_size=8", "train.epochs=1", "infer.steps=16"),
     "segment": ("train_cfg.max_iters=6", "train_dataloader.batch_size=4", "infer.scales=(1.0,)"),
 }
 
@@ -52,7 +52,7 @@ def folders(tmp_path_factory):
 @pytest.fixture(scope="module")
 def dataset(folders):
     return build_dataset(
-        {"type": "demo", "root": str(folders[0] / "data"), "train": 32, "val": 8, "side": 64}
+        {"type": "demo", "root": str(folders[0] / "data"), "train": 32, "val": 8, "side": 96}
     )
 
 
@@ -117,7 +117,7 @@ def test_stored_seeds_are_scored_without_a_network(folders):
     root, printed = folders
     done = wsss("evaluate", root / "work" / "seeds", "demo", "--data-root", root / "data", "--json",
                 "--cfg-options", "dataset.train=32", "--cfg-options", "dataset.val=8",
-                "--cfg-options", "dataset.side=64", cwd=PROJECT_ROOT)  # fmt: skip
+                "--cfg-options", "dataset.side=96", cwd=PROJECT_ROOT)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["mIoU"] == printed["seeds"]["seeds"]["figures"]["mIoU"]
 
