@@ -11,9 +11,9 @@ from wsss.datasets import build_dataset
 CONFIGS = Path(__file__).parents[2] / "configs"
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def mmseg_scope():
-    """What mmengine's Runner sets before it builds anything."""
+    """What mmengine's Runner sets before it builds anything; other tests leave scopes of their own."""
     with DefaultScope.overwrite_default_scope("mmseg"):
         yield
 
