@@ -4,7 +4,7 @@
 _base_ = ["../_base_/demo.py", "../_base_/segment.py"]
 reads = ("masks", "seeds")
 weights_from = "seeds"
-infer = dict(scales=(1.0, 1.5, 2.0))
+infer = dict(scales=(0.75, 1.0, 1.25))  # on training images better than up to 2.0, and cheaper
 model = dict(
     train_scales=(1.0,),
     label_stride=4,
