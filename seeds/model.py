@@ -37,6 +37,7 @@ class BASNet(nn.Module):
         classifier: 1x1 convolution to C classes, no bias.
         observer: called with the terms of each training step, for statistics.
         generator: 3x3 convolution to C maps, no bias; a sigmoid follows.
+        normalizer: what the features pass before they reach the generators.
 
     Source: Zhai et al., IJCV 2023, section 4; initialisation of the heads from the authors' code.
     """
@@ -51,6 +52,7 @@ class BASNet(nn.Module):
         cut: int = 3,
         warmup_steps: int = 0,
         weights: LossWeights = LossWeights(),
+        normalize_features: bool = False,
         fixed_batch_norm: bool = False,
     ) -> None:
         """Build the network.
@@ -63,6 +65,9 @@ class BASNet(nn.Module):
             cut: the generator sits after this level of the backbone, 1 to 4 (ResNet: layer1 to layer4).
             warmup_steps: steps of classification alone before the maps are trained.
             weights: of the loss terms in `training_losses`.
+            normalize_features: bring every channel of the features to mean 0 and deviation 1 before the
+                generators. Features after a ReLU share one large positive mean, along which the area term
+                pushes all maps of all images at once: class channels die of it in short trainings.
             fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
 
         Raises:
@@ -74,6 +79,9 @@ class BASNet(nn.Module):
         self._cut = cut
         self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
+        self.normalizer = (
+            nn.BatchNorm2d(self.backbone.channels[cut], affine=False) if normalize_features else nn.Identity()
+        )
         self.generator = nn.Conv2d(self.backbone.channels[cut], num_classes, 3, padding=1, bias=False)
         self.foreground_generator = (
             nn.Conv2d(self.backbone.channels[cut], 1, 3, padding=1, bias=False) if foreground else None
@@ -95,7 +103,7 @@ class BASNet(nn.Module):
         """Switch the mode; batch norm stays fixed where it is meant to."""
         super().train(mode)
         if self.fixed_batch_norm:
-            freeze_batch_norm(self)
+            freeze_batch_norm(self.backbone)
         return self
 
     def extract(self, image: Tensor) -> Tensor:
@@ -121,7 +129,7 @@ class BASNet(nn.Module):
         Returns:
             (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
         """
-        return self.generator(self.extract(image)).sigmoid()
+        return self.generator(self.normalizer(self.extract(image))).sigmoid()
 
     def class_maps(self, image: Tensor) -> Tensor:
         """The classifier's own activation (its plain CAM): (B, 3, H, W) -> (B, C, h, w) >= 0."""
@@ -150,7 +158,8 @@ class BASNet(nn.Module):
         features = self.extract(image)
         class_map = self.classify(features)
         logit = class_map.mean(dim=(2, 3))
-        drawn_map = _pick(self.generator(features).sigmoid(), drawn_class)
+        normalized = self.normalizer(features)
+        drawn_map = _pick(self.generator(normalized).sigmoid(), drawn_class)
         background_logit = self._background_logit(features, drawn_map)
         share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
         guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
@@ -165,7 +174,8 @@ class BASNet(nn.Module):
             "image_background": share.detach(),
         }
         if self.foreground_generator is not None:
-            terms |= self._foreground_losses(self.foreground_generator, features, class_map, logit, tags)
+            agnostic = self.foreground_generator(normalized).sigmoid()
+            terms |= self._foreground_losses(agnostic, features, class_map, logit, tags)
         return terms
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
@@ -232,10 +242,9 @@ class BASNet(nn.Module):
         return functional_call(path, constants, (erased,)).mean(dim=(2, 3))
 
     def _foreground_losses(
-        self, generator: nn.Conv2d, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
+        self, agnostic: Tensor, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
     ) -> dict[str, Tensor]:
         """Terms of the class-agnostic map: the background suppression is summed over the present classes."""
-        agnostic = generator(features).sigmoid()
         background_logit = self._background_logit(features, agnostic)
         share = background_share(logit.flatten(), background_logit.flatten()).view_as(logit)
         guidance = (class_map.detach() * _resize(agnostic, class_map)).mean(dim=(2, 3))

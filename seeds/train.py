@@ -35,18 +35,16 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
             fixed_batch_norm=model["fixed_batch_norm"],
         )
     if config["method"] == "bas":
-        network = BASNet(
+        return BASNet(
             model["backbone"],
             num_classes,
             pretrained=model["pretrained"],
             cut=model["cut"],
             warmup_steps=model["warmup_epochs"] * steps_per_epoch,
             weights=LossWeights(**model["loss_weights"]),
+            normalize_features=model["normalize_features"],
             fixed_batch_norm=model["fixed_batch_norm"],
         )
-        with torch.no_grad():
-            network.generator.weight.mul_(model["generator_init"])
-        return network
     raise ConfigError(f"expected method 'bas' or 'cam', got {config['method']!r}: correct 'method'")
 
 

@@ -7,7 +7,7 @@ model = dict(
     pretrained="imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
     cut=3,  # the generator sits after this level (ResNet: layer3); bas only
     warmup_epochs=0,  # classification alone first; needed from random weights; bas only
-    generator_init=1.0,  # factor on the generator's initial weights; bas only
+    normalize_features=False,  # mean 0, deviation 1 before the generators; bas only
     loss_weights=dict(
         guidance=0.2, area=1.2, background=1.0
     ),  # alpha, beta = alpha + lambda, lambda; bas only
@@ -22,7 +22,7 @@ train = dict(
     learning_rate=0.005,
     classifier_factor=10.0,
     generator_factor=10.0,
-    momentum=0.9,  # paper; the authors' code effectively trains with 1e-4 (weight decay in momentum's place)
+    momentum=1e-4,  # paper: .9; the authors' code puts weight decay in its place, and made the figures so
     weight_decay=1e-4,
     num_workers=2,
 )

@@ -4,5 +4,5 @@
 _base_ = ["bas_mbv1_voc_mini.py"]
 method = "cam"
 model = dict(fixed_batch_norm=True)
-train = dict(classifier_factor=10.0)
+train = dict(learning_rate=0.01, classifier_factor=10.0)
 baselines = dict(_delete_=True)

@@ -119,6 +119,26 @@ def test_fixed_batch_norm_survives_train(batch):
     assert all(torch.equal(before[key], after[key]) for key in before)
 
 
+def test_a_common_mean_of_the_features_opens_no_map_once_they_are_normalized():
+    network = BASNet("resnet18", 3, normalize_features=True).train()
+    features = torch.rand(8, 256, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        network.generator.weight.fill_(1.0)  # all in the direction of the mean
+        inside = (..., slice(1, -1), slice(1, -1))
+        assert network.generator(features)[inside].min() > 0
+        opened = network.generator(network.normalizer(features))[inside] > 0
+        shifted = network.generator(network.normalizer(3 * features + 5))[inside] > 0
+    assert 0.3 < opened.float().mean() < 0.7
+    assert torch.equal(opened, shifted)
+
+
+def test_normalized_features_keep_learning_their_statistics_with_fixed_batch_norm(batch):
+    network = BASNet("resnet18", 3, normalize_features=True, fixed_batch_norm=True).train()
+    before = network.normalizer.running_mean.clone()
+    network.losses(*batch)
+    assert not torch.equal(network.normalizer.running_mean, before)
+
+
 def test_refuses_images_without_tags(network, batch):
     with pytest.raises(ValueError, match="at least one tag per image"):
         network.losses(batch[0], torch.zeros(3, 3))
