@@ -4,7 +4,7 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -188,17 +188,24 @@ def _print_figures(artifacts: list[Artifact], *, as_json: bool) -> None:
         }
         sys.stdout.write(json.dumps(rows, indent=1) + "\n")
         return
-    table = Table("artifact", "mIoU %", "split", "images", "how", "folder")
+    table = Table("artifact", "mIoU %", "split", "images", "how")
     for one in artifacts:
         manifest = one.manifest
         score = manifest["figures"].get("mIoU")
         shown = "no ground truth" if score is None else f"{100 * score:.1f}"
-        how = [f"{key} {value}" for key, value in manifest["thresholds"].items()]
-        how += [str(manifest[key]) for key in ("supervision",) if key in manifest]
-        table.add_row(
-            str(manifest["name"]), shown, one.split, str(manifest["count"]), ", ".join(how), _short(one.dir)
-        )
-    Console().print(table)
+        table.add_row(one.dir.name, shown, one.split, str(manifest["count"]), _how(manifest))
+    console = Console()
+    console.print(table)
+    console.print("in", ", ".join(sorted({_short(one.dir.parent) for one in artifacts})))
+
+
+def _how(manifest: Mapping[str, Any]) -> str:
+    """What a figure rests on: its threshold and who chose that, or the supervision of a network."""
+    thresholds = manifest["thresholds"]
+    for name in ("seed", "background_score"):
+        if name in thresholds:
+            return f"{thresholds[name]} ({thresholds[name + '_chosen']})"
+    return str(manifest.get("supervision", ""))
 
 
 def _short(path: Path) -> str:
