@@ -29,10 +29,11 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(max_iters=250)
-# One rate for all: a head at ten times the rate starts with losses above 16 in so short a run.
-optim_wrapper = dict(optimizer=dict(lr=0.005), paramwise_cfg=dict(head_factor=1.0, head_bias_factor=2.0))
-param_scheduler = dict(end=250)
+train_cfg = dict(max_iters=500)
+# The head sums 36 x 1,024 inputs of mean .6: after 80 steps on ground truth the loss is 1.28 at a rate of .001,
+# 1.69 at .005, and ten times the rate for the head starts above 16.
+optim_wrapper = dict(optimizer=dict(lr=0.001), paramwise_cfg=dict(head_factor=1.0, head_bias_factor=2.0))
+param_scheduler = dict(end=500)
 default_hooks = dict(checkpoint=dict(interval=50))
 test_dataloader = dict(dataset=dict(dataset="configs/_base_/voc_mini.py"))
 baselines = dict(full="deeplabv2_mbv1_voc_mini_full.py")
