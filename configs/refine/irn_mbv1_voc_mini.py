@@ -7,7 +7,7 @@ model = dict(
     displacement=False,
 )
 # Seeds of short trainings are soft: their oracle threshold on train is .60, not about .2 as on VOC, so the
-# thresholds of the authors would call nearly all pixels foreground. These lie around .60 (for the score .60**1.5).
+# thresholds of the authors would call nearly all pixels foreground. These lie around .60 (score: .60**1.5).
 labels = dict(
     foreground_threshold=0.70, background_threshold=0.45, chosen="around the seeds' oracle threshold, train"
 )
