@@ -4,7 +4,7 @@ import importlib
 import json
 import logging
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -42,7 +42,7 @@ def run(
     data_root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     work_dir: Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")] = None,
     cfg_options: Annotated[
-        list[str] | None, typer.Option(help="Override a setting: a.b=value. Repeat it.")
+        list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")
     ] = None,
     split: Annotated[
         str | None, typer.Option(help="Split to train on and to make seeds and masks of.")
@@ -90,7 +90,7 @@ def evaluate(
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     data_root: Annotated[Path | None, typer.Option(help="Where the data set lies.")] = None,
     cfg_options: Annotated[
-        list[str] | None, typer.Option(help="Override a setting: a.b=value. Repeat it.")
+        list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
@@ -127,7 +127,7 @@ def main() -> None:
     """Entry point: exit status 0, 1 where the work failed, 2 where the command was wrong."""
     _log_to_stderr()
     try:
-        status: Any = app(standalone_mode=False)
+        status: Any = app(_repeat_option(sys.argv[1:]), standalone_mode=False)
     except typer.Abort:
         sys.exit(1)
     except WsssError as error:
@@ -215,6 +215,19 @@ def _short(path: Path) -> str:
 def _from_here(path: Path | None) -> Path | None:
     """Paths on the command line start at the folder that the command is given in, not at the project."""
     return None if path is None else path.expanduser().absolute()
+
+
+def _repeat_option(arguments: Sequence[str]) -> list[str]:
+    """Let several settings follow one ``--cfg-options``, as in the tools of mmengine's family."""
+    repeated: list[str] = []
+    for word, before in zip(arguments, ["", *arguments], strict=False):
+        among_settings = "--cfg-options" in repeated[-2:] and before != "--cfg-options"
+        repeated += ["--cfg-options", word] if among_settings and _is_setting(word) else [word]
+    return repeated
+
+
+def _is_setting(word: str) -> bool:
+    return "=" in word and not word.startswith("-")
 
 
 def _log_to_stderr() -> None:

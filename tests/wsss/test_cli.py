@@ -30,6 +30,12 @@ def call(monkeypatch, capsys, tmp_path):
     [
         (("run", "seed", "demo"), 2, "expected a stage out of seeds, refine, segment or all, got 'seed'"),
         (("run", "seeds", "demo", "--cfg-options", "train.epoch=1"), 2, "did you mean 'train.epochs'"),
+        (
+            ("run", "seeds", "demo", "--cfg-options", "seed=1", "train.epoch=1"),
+            2,
+            "did you mean 'train.epochs'",
+        ),
+        (("run", "seeds", "demo", "--cfg-options", "seed=1", "stray"), 2, "unexpected extra argument"),
         (("run", "seeds", "demos"), 2, "choose out of"),
         (("run", "all", "demo", "--config", "mine.py"), 2, "expected one stage with --config, got all"),
         (("run", "seeds", "voc", "--data-root", "nowhere"), 1, "nowhere"),
