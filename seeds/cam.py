@@ -56,7 +56,7 @@ class CAMNet(nn.Module):
         """Class map before its mean is taken: (B, 3, H, W) -> (B, C, h, w)."""
         return self.classifier(self.backbone(image)[-1])
 
-    def maps(self, image: Tensor) -> Tensor:
+    def seed_maps(self, image: Tensor) -> Tensor:
         """Activation map of every class: (B, 3, H, W) -> (B, C, h, w) >= 0, in logit units."""
         return self(image).relu()
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seeds.dataset import IMAGENET_MEAN, IMAGENET_STD
+from seeds.fuse import How, fuse_foreground, normalize
 from wsss.artifacts import write_seed
 from wsss.datasets import DataSet
 from wsss.images import read_image
@@ -24,7 +25,7 @@ def multi_scale_maps(
     """Sum of a network's maps over scales and flips.
 
     Args:
-        network: has ``maps(image) -> (B, C, h, w)``; in evaluation mode.
+        network: has ``seed_maps(image) -> (B, C, h, w)``; in evaluation mode.
         image: (H, W, 3) uint8 RGB.
         scales: factors on the image's size.
         flip: add the horizontal flip of each scale.
@@ -42,7 +43,7 @@ def multi_scale_maps(
     for scale in scales:
         scaled = (max(round(height * scale), 1), max(round(width * scale), 1))
         batch = tensor if scale == 1 else F.interpolate(tensor, scaled, mode="bilinear", align_corners=False)
-        maps = network.maps(torch.cat([batch, batch.flip(3)]) if flip else batch)
+        maps = network.seed_maps(torch.cat([batch, batch.flip(3)]) if flip else batch)
         maps = F.interpolate(maps, size, mode="bilinear", align_corners=False)
         summed = maps[0] + maps[1].flip(2) if flip else maps[0]
         total = summed if total is None else total + summed
@@ -59,15 +60,32 @@ def write_seeds(
     out_dir: Path,
     scales: Sequence[float],
     flip: bool,
+    fuse: How | None = None,
 ) -> None:
-    """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5)."""
+    """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5).
+
+    Args:
+        network: in any mode; a `BASNet` or `CAMNet`.
+        dataset: where images and tags are.
+        image_ids: images to write seeds of.
+        out_dir: takes one ``ID.npz`` per image.
+        scales: factors on the image's size.
+        flip: add the horizontal flip of each scale.
+        fuse: how the network's last map, the class-agnostic one, lowers the others; None: there is none.
+    """
     network.eval()
     todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id in track(todo, "write seeds"):
         image = read_image(dataset.image_path(image_id))
         tags = np.array(dataset.tags(image_id), np.uint8)
-        maps = multi_scale_maps(network, image, scales=scales, flip=flip)[tags.astype(np.int64) - 1].numpy()
-        maps = maps / (maps.max(axis=(1, 2), keepdims=True) + 1e-5) if len(maps) else maps
+        total = multi_scale_maps(network, image, scales=scales, flip=flip)
+        maps = total[torch.from_numpy(tags.astype(np.int64)) - 1]
+        if fuse is not None:
+            mean = 1 / (len(scales) * (2 if flip else 1))
+            maps = fuse_foreground(maps * mean, total[-1] * mean, how=fuse)
         write_seed(
-            out_dir / f"{image_id}.npz", classes=tags, maps=maps, size=(image.shape[0], image.shape[1])
+            out_dir / f"{image_id}.npz",
+            classes=tags,
+            maps=normalize(maps).numpy(),
+            size=(image.shape[0], image.shape[1]),
         )

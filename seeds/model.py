@@ -129,11 +129,15 @@ class BASNet(nn.Module):
         Returns:
             (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
         """
-        return self.generator(self.normalizer(self.extract(image))).sigmoid()
+        return self.seed_maps(image)[:, : self.num_classes]
 
-    def class_maps(self, image: Tensor) -> Tensor:
-        """The classifier's own activation (its plain CAM): (B, 3, H, W) -> (B, C, h, w) >= 0."""
-        return self.classify(self.extract(image)).relu()
+    def seed_maps(self, image: Tensor) -> Tensor:
+        """`maps`, and behind them the class-agnostic one where there is one: (B, C or C+1, h, w)."""
+        features = self.normalizer(self.extract(image))
+        maps = self.generator(features)
+        if self.foreground_generator is not None:
+            maps = torch.cat([maps, self.foreground_generator(features)], dim=1)
+        return maps.sigmoid()
 
     def losses(self, image: Tensor, tags: Tensor, *, drawn_class: Tensor | None = None) -> dict[str, Tensor]:
         """All loss terms of one training step, unweighted.

@@ -17,7 +17,13 @@ def run(job: Job) -> Result:
     image_ids = dataset.ids(split)
     network, figures = train_seeds(config, dataset, image_ids, out_dir=job.out_dir / "train")
     write_seeds(
-        network, dataset, image_ids, out_dir=job.out_dir, scales=config.infer.scales, flip=config.infer.flip
+        network,
+        dataset,
+        image_ids,
+        out_dir=job.out_dir,
+        scales=config.infer.scales,
+        flip=config.infer.flip,
+        fuse=config.infer.fuse,
     )
     thresholds: dict[str, Any] = {}
     if any(dataset.mask_path(image_id) is not None for image_id in image_ids):

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
 from seeds.cam import CAMNet
 from seeds.dataset import TaggedImages
+from seeds.fuse import How
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
 from wsss.artifacts import atomic_write
@@ -22,8 +23,11 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
     """Build the untrained network that a seeds config describes.
 
     Raises:
-        ConfigError: ``method`` is unknown, or the weights do not fit.
+        ConfigError: a setting has none of its values, or the weights do not fit.
     """
+    _expect_one_of(("bas", "cam"), config["method"], "method")
+    _expect_one_of((None, *get_args(How)), config["infer"]["fuse"], "infer.fuse")
+    _expect_one_of(("stop", "warn"), config["train"]["on_dead_maps"], "train.on_dead_maps")
     torch.manual_seed(config["seed"])
     model = config["model"]
     if config["method"] == "cam":
@@ -34,18 +38,17 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
             frozen_levels=model["frozen_levels"],
             fixed_batch_norm=model["fixed_batch_norm"],
         )
-    if config["method"] == "bas":
-        return BASNet(
-            model["backbone"],
-            num_classes,
-            pretrained=model["pretrained"],
-            cut=model["cut"],
-            warmup_steps=model["warmup_epochs"] * steps_per_epoch,
-            weights=LossWeights(**model["loss_weights"]),
-            normalize_features=model["normalize_features"],
-            fixed_batch_norm=model["fixed_batch_norm"],
-        )
-    raise ConfigError(f"expected method 'bas' or 'cam', got {config['method']!r}: correct 'method'")
+    return BASNet(
+        model["backbone"],
+        num_classes,
+        foreground=config["infer"]["fuse"] is not None,
+        pretrained=model["pretrained"],
+        cut=model["cut"],
+        warmup_steps=model["warmup_epochs"] * steps_per_epoch,
+        weights=LossWeights(**model["loss_weights"]),
+        normalize_features=model["normalize_features"],
+        fixed_batch_norm=model["fixed_batch_norm"],
+    )
 
 
 def train_seeds(
@@ -69,7 +72,9 @@ def train_seeds(
     )
     steps_per_epoch = schedule.steps_per_epoch(len(image_ids))
     network = build_network(config, len(dataset.classes), steps_per_epoch=steps_per_epoch)
-    watch = WatchMaps(network, tuple(dataset.classes)) if isinstance(network, BASNet) else None
+    watch = None
+    if isinstance(network, BASNet):
+        watch = WatchMaps(network, tuple(dataset.classes), on_dead=settings["on_dead_maps"])
     train_network(
         network,
         TaggedImages(dataset, image_ids, resize=settings["resize"], crop=settings["crop"]),
@@ -83,6 +88,12 @@ def train_seeds(
     with atomic_write(out_dir / BACKBONE) as temporary:
         torch.save({name: value.cpu() for name, value in network.backbone.state_dict().items()}, temporary)
     return network, {} if watch is None else watch.figures()
+
+
+def _expect_one_of(choices: tuple[str | None, ...], got: Any, setting: str) -> None:
+    if got not in choices:
+        shown = ", ".join(repr(choice) for choice in choices)
+        raise ConfigError(f"expected one of {shown}, got {got!r}: correct '{setting}'")
 
 
 def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> list[dict[str, Any]]:

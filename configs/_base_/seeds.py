@@ -24,7 +24,12 @@ train = dict(
     generator_factor=10.0,
     momentum=1e-4,  # paper: .9; the authors' code puts weight decay in its place, and made the figures so
     weight_decay=1e-4,
+    on_dead_maps="stop",  # or "warn": when class channels stay empty or full for two epochs; bas only
     num_workers=2,
 )
-infer = dict(scales=(1.0, 0.5, 1.5, 2.0), flip=True)
+infer = dict(
+    scales=(1.0, 0.5, 1.5, 2.0),
+    flip=True,
+    fuse=None,  # "average" or "replace": train a class-agnostic foreground map too and fuse it; bas only
+)
 baselines = dict()  # name -> config file beside this one; published as seeds-NAME

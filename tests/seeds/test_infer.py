@@ -3,9 +3,12 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch.nn import functional as F
 
-from seeds.infer import multi_scale_maps
+from seeds.infer import multi_scale_maps, write_seeds
+from wsss.artifacts import read_seed
+from wsss.datasets import DataSet
 
 
 class Brightness(torch.nn.Module):
@@ -15,7 +18,7 @@ class Brightness(torch.nn.Module):
         super().__init__()
         self.weight = torch.nn.Parameter(torch.ones(1))
 
-    def maps(self, image):
+    def seed_maps(self, image):
         return F.avg_pool2d(image[:, :1], 4, ceil_mode=True)
 
 
@@ -45,3 +48,49 @@ def test_scales_are_summed():
 def test_refuses_no_scales():
     with pytest.raises(ValueError, match=r"expected at least one scale.*infer\.scales"):
         multi_scale_maps(Brightness(), np.zeros((4, 4, 3), np.uint8), scales=(), flip=True)
+
+
+class RedGreenBlue(Brightness):
+    """Two class maps, red and green, and blue as the class-agnostic map, each in [0, 1]."""
+
+    def seed_maps(self, image):
+        mean = torch.tensor([0.485, 0.456, 0.406]).view(3, 1, 1)
+        std = torch.tensor([0.229, 0.224, 0.225]).view(3, 1, 1)
+        return F.avg_pool2d(image * std + mean, 4, ceil_mode=True)
+
+
+class OneImage(DataSet):
+    """The image ``one.png`` of a folder, with the tag 2 of two classes."""
+
+    name, classes = "one", ("red", "green")
+
+    def __init__(self, root):
+        self.root = root
+
+    def ids(self, split):
+        return ("one",)
+
+    def image_path(self, image_id):
+        return self.root / f"{image_id}.png"
+
+    def tags(self, image_id):
+        return (2,)
+
+    def mask_path(self, image_id):
+        return None
+
+
+@pytest.mark.parametrize(
+    ("fuse", "expected"), [(None, [0.5, 1.0]), ("replace", [1.0, 0.5]), ("average", [0.8, 1.0])]
+)
+def test_seeds_are_fused_before_they_are_normalized(tmp_path, fuse, expected):
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, :8, 1], image[:, 8:, 1] = 102, 204  # green .4 and .8 against blue .4 and .2
+    image[:, :8, 2], image[:, 8:, 2] = 102, 51
+    Image.fromarray(image).save(tmp_path / "one.png")
+    write_seeds(
+        RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, scales=(1,), flip=True, fuse=fuse
+    )
+    seed = read_seed(tmp_path / "one.npz")
+    assert seed.classes.tolist() == [2]
+    np.testing.assert_allclose(seed.maps[0, 0, [0, -1]], expected, atol=0.02)

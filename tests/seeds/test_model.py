@@ -170,4 +170,4 @@ def test_cam_trains_only_the_later_levels(batch):
 
 def test_cam_maps_are_the_positive_class_map(batch):
     network = CAMNet("resnet18", 3).eval()
-    torch.testing.assert_close(network.maps(batch[0]), network(batch[0]).clamp(min=0))
+    torch.testing.assert_close(network.seed_maps(batch[0]), network(batch[0]).clamp(min=0))

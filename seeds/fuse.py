@@ -1,0 +1,78 @@
+"""Seeds put together: class maps with a class-agnostic foreground map, and the seeds of several methods."""
+
+from collections.abc import Sequence
+from typing import Literal, TypeVar, get_args
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from wsss.errors import ConfigError
+
+How = Literal["average", "replace"]
+Maps = TypeVar("Maps", Tensor, NDArray[np.floating])
+
+
+def fuse_foreground(class_maps: Maps, foreground: Maps, *, how: How = "average") -> Maps:
+    """Lower class maps where they are above the class-agnostic foreground map.
+
+    Args:
+        class_maps: (K, h, w) float in [0, 1], array or tensor, averaged over scales and flips.
+        foreground: (h, w) float in [0, 1], averaged likewise.
+        how: "replace" takes the foreground map there, "average" the mean of both.
+
+    Returns:
+        (K, h, w) float in [0, 1], not yet divided by the maxima.
+
+    Raises:
+        ConfigError: ``how`` is unknown.
+        ValueError: the shapes do not fit.
+
+    Source: Zhai et al., IJCV 2023, section 5.5 ("average" is their best).
+    """
+    if how not in get_args(How):
+        raise ConfigError(f"expected 'average' or 'replace', got {how!r}: correct 'infer.fuse'")
+    if class_maps.ndim != 3 or tuple(class_maps.shape[1:]) != tuple(foreground.shape):
+        raise ValueError(
+            f"expected class maps (K, h, w) and a foreground map (h, w), got {tuple(class_maps.shape)} "
+            f"and {tuple(foreground.shape)}"
+        )
+    lower: Maps
+    if isinstance(class_maps, Tensor):
+        lower = torch.minimum(class_maps, torch.as_tensor(foreground))
+    else:
+        lower = np.minimum(class_maps, foreground)
+    return lower if how == "replace" else (class_maps + lower) / 2
+
+
+def combine(seeds: Sequence[Maps]) -> Maps:
+    """Combine the maps of several methods for the same classes of one image.
+
+    Args:
+        seeds: one (K, h, w) float >= 0 per method, arrays or tensors.
+
+    Returns:
+        (K, h, w) float in [0, 1]: the sum of the maps, each divided by its maximum, divided by its maximum.
+
+    Raises:
+        ValueError: nothing to combine, or the shapes differ.
+
+    Source: Zhai et al., IJCV 2023, Table 9 ("BAS + IRN" is BAS with plain CAM).
+    """
+    shapes = {tuple(maps.shape) for maps in seeds}
+    if len(shapes) != 1:
+        raise ValueError(f"expected maps of one shape (K, h, w), got {sorted(shapes) or 'none'}")
+    total = normalize(seeds[0])
+    for maps in seeds[1:]:
+        total = total + normalize(maps)
+    return normalize(total)
+
+
+def normalize(maps: Maps) -> Maps:
+    """Divide each map (K, h, w) by (its maximum + 1e-5), as the family does."""
+    if len(maps) == 0:
+        return maps
+    if isinstance(maps, Tensor):
+        return maps / (maps.amax(dim=(1, 2), keepdim=True) + 1e-5)
+    return maps / (maps.max(axis=(1, 2), keepdims=True) + 1e-5)

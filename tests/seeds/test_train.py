@@ -1,0 +1,50 @@
+"""A seeds config becomes a network and its parameter groups."""
+
+import pytest
+
+from seeds.train import _parameter_groups, build_network
+from wsss.config import load_config
+from wsss.errors import ConfigError
+
+
+def build(*options):
+    config = load_config("seeds", "demo", options=options)
+    return build_network(config, 6, steps_per_epoch=30), config
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("method=bass", "expected one of 'bas', 'cam', got 'bass': correct 'method'"),
+        ("infer.fuse=mean", "expected one of None, 'average', 'replace', got 'mean': correct 'infer.fuse'"),
+        ("train.on_dead_maps=no", "expected one of 'stop', 'warn', got 'no': correct 'train.on_dead_maps'"),
+    ],
+)
+def test_values_are_checked_before_anything_is_trained(option, message):
+    with pytest.raises(ConfigError, match=message):
+        build(option)
+
+
+def test_warmup_is_counted_in_steps():
+    network, _ = build("model.warmup_epochs=3")
+    assert network.warmup_steps == 90
+
+
+def test_fusing_trains_the_foreground_map_at_the_generators_rate():
+    plain, _ = build()
+    assert plain.foreground_generator is None
+    network, config = build("infer.fuse=average", "train.generator_factor=4.0")
+    groups = _parameter_groups(network, config["train"])
+    assert groups[-1]["lr"] == pytest.approx(4 * config["train"]["learning_rate"])
+    expected = {id(network.generator.weight), id(network.foreground_generator.weight)}
+    assert {id(parameter) for parameter in groups[-1]["params"]} == expected
+
+
+def test_every_parameter_is_trained_once():
+    network, config = build("infer.fuse=replace")
+    grouped = [
+        id(parameter)
+        for group in _parameter_groups(network, config["train"])
+        for parameter in group["params"]
+    ]
+    assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
