@@ -1,8 +1,8 @@
 # tools/run_stage.sh segment voc_mini
-# Real images on two CPU cores: one training scale, output stride 16 with half of the dilations, a short
-# schedule at a higher rate. Expected: docs/results.md (measured there with commit and command).
+# Real images on two CPU cores: images at about half their size, one training scale, output stride 16 with
+# half of the dilations, a short schedule. Expected: docs/results.md (measured there with commit and command).
 _base_ = ["../_base_/voc_mini.py", "../_base_/segment.py"]
-infer = dict(scales=(0.75, 1.0))
+infer = dict(scales=(0.5, 0.75))
 model = dict(
     train_scales=(1.0,),
     backbone=dict(
@@ -22,18 +22,22 @@ train_dataloader = dict(
         pipeline=[
             dict(type="ReadImage"),
             dict(type="ReadMask"),
-            dict(type="RandomScale", ratio_range=(0.5, 1.25)),
+            dict(type="RandomScale", ratio_range=(0.4, 0.8)),
             dict(type="RandomCrop", crop_size=(224, 224)),
             dict(type="RandomFlip", prob=0.5),
             dict(type="PackSegInputs"),
         ],
     ),
 )
-train_cfg = dict(max_iters=500)
-# The head sums 36 x 1,024 inputs of mean .6. After 80 steps on ground truth the loss is 1.28 at a rate of
-# .001 and 1.69 at .005; with ten times the rate for the head it starts above 16.
-optim_wrapper = dict(optimizer=dict(lr=0.001), paramwise_cfg=dict(head_factor=1.0, head_bias_factor=2.0))
-param_scheduler = dict(end=500)
+train_cfg = dict(max_iters=600)
+# The head sums 36 x 1,024 inputs of mean .6: SGD bears a rate of .001 only (ten times that starts with losses
+# above 16) and then learns the five largest classes alone. Full supervision on val: 16.6 after 400 steps, and
+# 21.3 after 300 of AdamW.
+optim_wrapper = dict(
+    optimizer=dict(_delete_=True, type="AdamW", lr=1e-4, weight_decay=0.01),
+    paramwise_cfg=dict(head_factor=10.0, head_bias_factor=10.0),
+)
+param_scheduler = dict(end=600)
 default_hooks = dict(checkpoint=dict(interval=50))
 test_dataloader = dict(dataset=dict(dataset="configs/_base_/voc_mini.py"))
 baselines = dict(full="deeplabv2_mbv1_voc_mini_full.py")
