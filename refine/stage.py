@@ -11,7 +11,7 @@ import numpy as np
 from mmengine.config import Config
 from PIL import Image
 
-from refine.infer import WALK, read_walk, write_masks, write_walks
+from refine.infer import EDGE, WALK, read_walk, write_masks, write_walks
 from refine.labels import confident_share, write_confident_labels
 from refine.train import train_irnet
 from wsss.artifacts import Artifact, read_mask, read_seed
@@ -171,4 +171,12 @@ class _Clock:
         self._last = now
 
 
-STAGE = Stage(name="refine", reads=("seeds",), writes="masks", schema=1, run=run)
+_SCORE = ("infer.background_score", "infer.chosen")
+STAGE = Stage(
+    name="refine",
+    reads=("seeds",),
+    writes="masks",
+    schema=1,
+    run=run,
+    parts={CONFIDENT: ("seed", "model", "train", "infer"), "train": ("infer",), EDGE: _SCORE, WALK: _SCORE},
+)

@@ -42,4 +42,4 @@ def run(job: Job) -> Result:
     )
 
 
-STAGE = Stage(name="seeds", reads=(), writes="seeds", schema=1, run=run)
+STAGE = Stage(name="seeds", reads=(), writes="seeds", schema=1, run=run, parts={"train": ("infer",)})

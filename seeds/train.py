@@ -1,5 +1,6 @@
 """Builds the network of a seed method and trains it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -11,12 +12,13 @@ from seeds.dataset import TaggedImages
 from seeds.fuse import How
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
-from wsss.artifacts import atomic_write
+from wsss.artifacts import atomic_write, write_json
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.training import Schedule, train_network
 
 BACKBONE = "backbone.pth"
+MAPS = "maps.json"
 
 
 def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoch: int) -> BASNet | CAMNet:
@@ -28,8 +30,13 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
     _expect_one_of(("bas", "cam"), config["method"], "method")
     _expect_one_of((None, *get_args(How)), config["infer"]["fuse"], "infer.fuse")
     _expect_one_of(("stop", "warn"), config["train"]["on_dead_maps"], "train.on_dead_maps")
+    model, fuse = config["model"], config["infer"]["fuse"]
+    if fuse is not None and (config["method"] != "bas" or not model["foreground"]):
+        raise ConfigError(
+            f"expected method='bas' with model.foreground=True for infer.fuse={fuse!r}, got "
+            f"{config['method']!r} and {model['foreground']}: set them, or infer.fuse=None"
+        )
     torch.manual_seed(config["seed"])
-    model = config["model"]
     if config["method"] == "cam":
         return CAMNet(
             model["backbone"],
@@ -41,7 +48,7 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
     return BASNet(
         model["backbone"],
         num_classes,
-        foreground=config["infer"]["fuse"] is not None,
+        foreground=model["foreground"],
         pretrained=model["pretrained"],
         cut=model["cut"],
         warmup_steps=model["warmup_epochs"] * steps_per_epoch,
@@ -87,7 +94,10 @@ def train_seeds(
     )
     with atomic_write(out_dir / BACKBONE) as temporary:
         torch.save({name: value.cpu() for name, value in network.backbone.state_dict().items()}, temporary)
-    return network, {} if watch is None else watch.figures()
+    maps = out_dir / MAPS
+    if watch is not None and watch.area:
+        write_json(maps, watch.figures())
+    return network, json.loads(maps.read_text()) if maps.is_file() else {}
 
 
 def _expect_one_of(choices: tuple[str | None, ...], got: Any, setting: str) -> None:

@@ -137,4 +137,6 @@ def _score(job: Job, image_ids: tuple[str, ...], split: str) -> dict[str, Any]:
     return scored
 
 
-STAGE = Stage(name="segment", reads=("masks",), writes="segment", schema=1, run=run)
+STAGE = Stage(
+    name="segment", reads=("masks",), writes="segment", schema=1, run=run, parts={"train": ("infer",)}
+)

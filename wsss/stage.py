@@ -76,6 +76,8 @@ class Stage:
         writes: kind of the artifact it publishes.
         schema: raised when the meaning of its settings or of its payload changes.
         run: fills ``job.out_dir``; may be called again on a half-filled folder.
+        parts: subfolder -> the settings that it does *not* depend on (``infer`` stands for all below it). A
+            run that is stale for these alone takes the subfolder over instead of making it again.
     """
 
     name: str
@@ -83,6 +85,7 @@ class Stage:
     writes: str
     schema: int
     run: Callable[[Job], Result]
+    parts: Mapping[str, tuple[str, ...]] = dataclasses.field(default_factory=dict)
 
 
 def run_stage(
@@ -127,7 +130,8 @@ def run_stage(
         if published is not None:
             logger.info("%s: up to date in %s, skipped", name, out_dir)
             return published
-        _prepare(out_dir, name, key=key, settings=settings, sources=sources, resume=resume)
+        state = {"key": key, "stage_schema": stage.schema, "settings": settings, "inputs": sources}
+        _prepare(stage, out_dir, name, state=state, resume=resume)
         logger.info("%s: runs for %s, into %s", name, dataset_name, out_dir)
         begin = time.monotonic()
         result = stage.run(Job(config, dataset, artifacts, out_dir))
@@ -209,28 +213,32 @@ def _published(out_dir: Path, key: str, resume: bool) -> Artifact | None:
     return artifact if artifact.key == key else None
 
 
-def _prepare(
-    out_dir: Path,
-    name: str,
-    *,
-    key: str,
-    settings: Mapping[str, Any],
-    sources: Mapping[str, str],
-    resume: bool,
-) -> None:
+def _prepare(stage: Stage, out_dir: Path, name: str, *, state: Mapping[str, Any], resume: bool) -> None:
     """Continue a half-filled folder of the same job; set aside anything else as ``NAME.previous``."""
-    state = _read_state(out_dir)
-    if state is not None and resume and state.get("key") == key:
+    before = _read_state(out_dir)
+    if before is not None and resume and before.get("key") == state["key"]:
         logger.info("%s: continues where it was interrupted", name)
         (out_dir / MANIFEST).unlink(missing_ok=True)
-    elif state is not None:
-        reasons = _changes(state, settings, sources) or ["--no-resume"]
+    elif before is not None:
+        changes = _changes(before, state)
         previous = out_dir.with_name(f"{name}.previous")
-        logger.info("%s: stale (%s); the old one is kept in %s", name, "; ".join(reasons), previous)
+        reasons = "; ".join(changes.values()) or "--no-resume"
+        logger.info("%s: stale (%s); the old one is kept in %s", name, reasons, previous)
         shutil.rmtree(previous, ignore_errors=True)
         out_dir.rename(previous)
+        if resume:
+            _take_over(stage, previous, out_dir, changes)
     out_dir.mkdir(parents=True, exist_ok=True)
-    write_json(out_dir / UNFINISHED, {"key": key, "settings": settings, "inputs": sources})
+    write_json(out_dir / UNFINISHED, state)
+
+
+def _take_over(stage: Stage, previous: Path, out_dir: Path, changes: Mapping[str, str]) -> None:
+    """Copy the parts that do not depend on what changed."""
+    for part, free in stage.parts.items():
+        depends = [one for one in changes if not any(f"{one}.".startswith(f"{other}.") for other in free)]
+        if changes and not depends and (previous / part).is_dir():
+            logger.info("%s: %s does not depend on that and is taken over", out_dir.name, part)
+            shutil.copytree(previous / part, out_dir / part)
 
 
 def _read_state(out_dir: Path) -> dict[str, Any] | None:
@@ -245,16 +253,22 @@ def _read_state(out_dir: Path) -> dict[str, Any] | None:
     return None
 
 
-def _changes(state: Mapping[str, Any], settings: Mapping[str, Any], sources: Mapping[str, str]) -> list[str]:
-    """What differs between a folder's state and this job, in words."""
-    before = state.get("settings", {})
-    changes = [
-        f"{name}: {before.get(name, 'absent')} -> {settings.get(name, 'absent')}"
-        for name in sorted({*before, *settings})
-        if before.get(name) != settings.get(name)
-    ]
-    inputs = state.get("inputs", {})
-    changes += [f"input {kind} changed" for kind in sorted(sources) if inputs.get(kind) != sources[kind]]
+def _changes(before: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, str]:
+    """What differs between a folder's state and this job's: name -> the change in words."""
+    old, new = before.get("settings", {}), state["settings"]
+    changes = {
+        name: f"{name}: {old.get(name, 'absent')} -> {new.get(name, 'absent')}"
+        for name in sorted({*old, *new})
+        if old.get(name) != new.get(name)
+    }
+    inputs = before.get("inputs", {})
+    changes |= {
+        f"input {kind}": f"input {kind} changed"
+        for kind, key in sorted(state["inputs"].items())
+        if inputs.get(kind) != key
+    }
+    if before.get("stage_schema", state["stage_schema"]) != state["stage_schema"]:
+        changes["stage_schema"] = "made by another version of the stage"
     return changes
 
 

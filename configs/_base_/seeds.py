@@ -6,6 +6,7 @@ model = dict(
     backbone="resnet50",
     pretrained="imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
     cut=3,  # the generator sits after this level (ResNet: layer3); bas only
+    foreground=False,  # train a class-agnostic foreground map beside the class maps; bas only
     warmup_epochs=0,  # classification alone first; needed from random weights; bas only
     normalize_features=False,  # mean 0, deviation 1 before the generators; bas only
     loss_weights=dict(
@@ -30,6 +31,6 @@ train = dict(
 infer = dict(
     scales=(1.0, 0.5, 1.5, 2.0),
     flip=True,
-    fuse=None,  # "average" or "replace": train a class-agnostic foreground map too and fuse it; bas only
+    fuse=None,  # "average" or "replace": lower the class maps by the foreground map; None: leave it out
 )
 baselines = dict()  # name -> config file beside this one; published as seeds-NAME

@@ -1,1 +1,1 @@
-_base_ = ["bas_r50_voc.py"]
+_base_ = ["bas_foreground_r50_voc.py"]

@@ -18,11 +18,13 @@ def build(*options):
         ("method=bass", "expected one of 'bas', 'cam', got 'bass': correct 'method'"),
         ("infer.fuse=mean", "expected one of None, 'average', 'replace', got 'mean': correct 'infer.fuse'"),
         ("train.on_dead_maps=no", "expected one of 'stop', 'warn', got 'no': correct 'train.on_dead_maps'"),
+        ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got 'bas' and False"),
+        ("model.foreground=True method=cam infer.fuse=average", "expected method='bas'.*got 'cam' and True"),
     ],
 )
 def test_values_are_checked_before_anything_is_trained(option, message):
     with pytest.raises(ConfigError, match=message):
-        build(option)
+        build(*option.split())
 
 
 def test_warmup_is_counted_in_steps():
@@ -30,10 +32,10 @@ def test_warmup_is_counted_in_steps():
     assert network.warmup_steps == 90
 
 
-def test_fusing_trains_the_foreground_map_at_the_generators_rate():
+def test_foreground_map_is_trained_at_the_generators_rate():
     plain, _ = build()
     assert plain.foreground_generator is None
-    network, config = build("infer.fuse=average", "train.generator_factor=4.0")
+    network, config = build("model.foreground=True", "train.generator_factor=4.0")
     groups = _parameter_groups(network, config["train"])
     assert groups[-1]["lr"] == pytest.approx(4 * config["train"]["learning_rate"])
     expected = {id(network.generator.weight), id(network.foreground_generator.weight)}
@@ -41,7 +43,7 @@ def test_fusing_trains_the_foreground_map_at_the_generators_rate():
 
 
 def test_every_parameter_is_trained_once():
-    network, config = build("infer.fuse=replace")
+    network, config = build("model.foreground=True", "infer.fuse=replace")
     grouped = [
         id(parameter)
         for group in _parameter_groups(network, config["train"])

@@ -31,10 +31,10 @@ def voc(tmp_path):
 
 @pytest.fixture
 def launch(voc, tmp_path):
-    def call(run, *, reads=(), resume=True, root=voc, **settings):
+    def call(run, *, reads=(), resume=True, root=voc, parts=None, schema=1, **settings):
         dataset = {"type": "voc", "root": str(root), "train_split": "train", "val_split": "train"}
-        config = Config({"dataset": dataset, "seed": 0, **settings})
-        stage = Stage(name="refine", reads=reads, writes="masks", schema=1, run=run)
+        config = Config({"dataset": dataset} | {"seed": 0} | settings)
+        stage = Stage("refine", reads, "masks", schema=schema, run=run, parts=parts or {})
         return run_stage(stage, config, dataset_name="toy", work_dir=tmp_path / "work", resume=resume)
 
     return call
@@ -96,6 +96,36 @@ def test_changed_setting_is_stale_and_named(launch, messages, tmp_path):
     assert any("stale (power: 1 -> 2)" in line for line in messages)
     old = json.loads((tmp_path / "work" / "masks.previous" / "manifest.json").read_text())
     assert old["settings"]["power"] == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "taken"),
+    [
+        pytest.param({"infer": {"scales": [2]}}, True, id="a setting that the part does not depend on"),
+        pytest.param({"infer": {"scales": [2]}, "seed": 1}, False, id="one of two that it depends on"),
+        pytest.param({"inference": {"scales": [2]}}, False, id="a name that only begins alike"),
+        pytest.param({"infer": {"scales": [2]}, "schema": 2}, False, id="another version of the stage"),
+        pytest.param({"resume": False}, False, id="told to start anew"),
+    ],
+)
+def test_part_is_taken_over_where_it_still_holds(launch, change, taken):
+    found = []
+
+    def run(job):
+        found.append((job.out_dir / "train/network.pth").is_file())
+        (job.out_dir / "train").mkdir(exist_ok=True)
+        (job.out_dir / "train/network.pth").touch()
+        return maker([])(job)
+
+    launch(run, parts={"train": ("infer",)}, infer={"scales": [1]})
+    launch(run, **{"parts": {"train": ("infer",)}, "infer": {"scales": [1]}} | change)
+    assert found == [False, taken]
+
+
+def test_changed_input_keeps_no_part(launch, voc, tmp_path):
+    launch(lambda job: (job.out_dir / "train").mkdir() or maker([])(job), parts={"train": ()})
+    (voc / "ImageSets/Segmentation/train.txt").write_text("b\n")
+    assert not (launch(maker([]), parts={"train": ()}).dir / "train").exists()
 
 
 def test_changed_input_is_stale(launch, voc, messages):
