@@ -127,7 +127,7 @@ def write_seed(
         None if thresholds is None else np.asarray(thresholds, np.float32),
     )
     _check_seed(seed, Path(path))
-    arrays = {
+    arrays: dict[str, Any] = {
         "classes": seed.classes,
         "maps": seed.maps.astype(np.float16),
         "size": np.array(seed.size, np.int32),
@@ -152,7 +152,7 @@ def read_seed(path: str | Path) -> Seed:
                 data["classes"],
                 data["maps"].astype(np.float32),
                 (size[0], size[1]),
-                data["thresholds"] if "thresholds" in data else None,
+                data.get("thresholds"),
             )
     except FileNotFoundError as error:
         raise ArtifactError(
@@ -343,8 +343,8 @@ def _check_seed(seed: Seed, path: Path) -> None:
     own = seed.thresholds
     if own is not None and not (own.shape == seed.classes.shape and ((own > 0) & (own < 1)).all()):
         raise ArtifactError(
-            f"expected a threshold in (0, 1) for each of {len(seed.classes)} maps, got {own.tolist()} at {path}: "
-            "make the seeds anew"
+            f"expected a threshold in (0, 1) for each of {len(seed.classes)} maps, got {own.tolist()} at "
+            f"{path}: make the seeds anew"
         )
 
 

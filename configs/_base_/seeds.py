@@ -32,5 +32,8 @@ infer = dict(
     scales=(1.0, 0.5, 1.5, 2.0),
     flip=True,
     fuse=None,  # "average" or "replace": lower the class maps by the foreground map; None: leave it out
+    threshold=0.3,  # fixed one, scored beside the oracle's; IRN's for confident foreground
+    image_specific=False,  # search a threshold for each map without ground truth, at the first scale
+    amp=None,  # "bf16" or "fp16": mixed precision
 )
 baselines = dict()  # name -> config file beside this one; published as seeds-NAME

@@ -59,7 +59,7 @@ def test_calibrated_brings_thresholds_to_one_value(tmp_path):
 
 def test_seed_without_thresholds_cannot_be_calibrated(tmp_path):
     write_seed(tmp_path / "a.npz", classes=np.array([1]), maps=np.zeros((1, 2, 2)), size=(5, 5))
-    with pytest.raises(ArtifactError, match="infer.image_specific=True"):
+    with pytest.raises(ArtifactError, match="make them with infer"):
         read_seed(tmp_path / "a.npz").calibrated(0.5)
 
 
