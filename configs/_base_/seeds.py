@@ -1,6 +1,7 @@
 # Every setting of the stage `seeds` with its default: the authors' BAS on ImageNet ResNet50 (VOC).
 # A key that is not here is refused, so this file is also the list of what can be set.
-method = "bas"  # "bas" or "cam" (the baseline)
+method = "bas"  # "bas", "cam" (the baseline) or "combine" (nothing is trained: see reads)
+reads = ()  # published seeds to combine, by folder name: ("seeds", "seeds-cam")
 seed = 0
 model = dict(
     backbone="resnet50",
