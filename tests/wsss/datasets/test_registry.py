@@ -22,12 +22,16 @@ def test_split_names_are_left_to_the_stages(voc):
     [
         pytest.param(
             {"type": "vco"},
-            r"dataset\.type to be one of coco, demo, .*voc, got 'vco': choose one",
+            r"dataset\.type to be one of coco, demo, folder, voc, got 'vco': choose one",
             id="unknown",
         ),
-        pytest.param({}, r"dataset\.type to be one of coco, demo, .*voc, got None: choose one", id="absent"),
         pytest.param(
-            {"type": []}, r"dataset\.type to be one of coco, demo, .*voc, got \[\]: choose one", id="no-text"
+            {}, r"dataset\.type to be one of coco, demo, folder, voc, got None: choose one", id="absent"
+        ),
+        pytest.param(
+            {"type": []},
+            r"dataset\.type to be one of coco, demo, folder, voc, got \[\]: choose one",
+            id="no-text",
         ),
         pytest.param(
             {"type": "voc", "lables": "x"},
