@@ -60,7 +60,7 @@ def test_splits_classes_and_ground_truth(root, tmp_path):
     assert (dataset.tags("Ein Hund"), dataset.tags("plain")) == ((1,), (2,))
     assert dataset.mask_path("Ein Hund") == tmp_path / "truth" / "Ein Hund.png"
     assert dataset.mask_path("plain") is None
-    assert dataset.unlisted() == ("v1.2.JPEG", "größe/猫 1.png")
+    assert dataset.unlisted() == ("größe/猫 1.png", "v1.2.JPEG")
     with pytest.raises(DataError, match="expected a split out of all, train, val of folder, got 'test'"):
         dataset.ids("test")
     with pytest.raises(DataError, match="expected 7 images in split all of folder, got 3"):
