@@ -27,7 +27,9 @@ from wsss.paths import PROJECT_ROOT
 
 UNFINISHED = "unfinished.json"
 # Settings that change where or how fast a stage runs, never what it makes.
-NEUTRAL = frozenset({"root", "labels", "num_workers", "device", "baselines", "checkpoint_interval"})
+NEUTRAL = frozenset(
+    {"root", "labels", "ground_truth", "num_workers", "device", "baselines", "checkpoint_interval"}
+)
 
 
 @dataclasses.dataclass(frozen=True)
