@@ -14,6 +14,7 @@ from seeds.dataset import IMAGENET_MEAN, IMAGENET_STD
 from seeds.fuse import How, fuse_foreground, normalize
 from wsss.artifacts import write_seed
 from wsss.datasets import DataSet
+from wsss.distributed import shard
 from wsss.images import read_image
 from wsss.progress import track
 
@@ -74,7 +75,7 @@ def write_seeds(
         fuse: how the network's last map, the class-agnostic one, lowers the others; None: there is none.
     """
     network.eval()
-    todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.npz").is_file()]
+    todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id in track(todo, "write seeds"):
         image = read_image(dataset.image_path(image_id))
         tags = np.array(dataset.tags(image_id), np.uint8)

@@ -5,6 +5,7 @@ from typing import Any
 from seeds.infer import write_seeds
 from seeds.train import train_seeds
 from wsss.artifacts import read_seed
+from wsss.distributed import is_main, wait
 from wsss.evaluate import oracle, sweep_seeds
 from wsss.stage import Job, Result, Stage
 
@@ -26,7 +27,8 @@ def run(job: Job) -> Result:
         fuse=config.infer.fuse,
     )
     thresholds: dict[str, Any] = {}
-    if any(dataset.mask_path(image_id) is not None for image_id in image_ids):
+    wait()  # for the seeds that the other processes write
+    if is_main() and any(dataset.mask_path(image_id) is not None for image_id in image_ids):
         scores = oracle(
             sweep_seeds(lambda image_id: read_seed(job.out_dir / f"{image_id}.npz"), dataset, image_ids),
             split,

@@ -3,7 +3,9 @@
 import importlib
 import json
 import logging
+import os
 import sys
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,11 +13,13 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from torch.distributed.elastic.multiprocessing.api import SignalException
 
 import wsss  # noqa: F401  the compatibility layer comes first
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.config import load_config
 from wsss.datasets import build_dataset
+from wsss.distributed import is_main, join, launch, launcher, leave
 from wsss.errors import ConfigError, WsssError
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
 from wsss.log import logger
@@ -23,6 +27,9 @@ from wsss.paths import PROJECT_ROOT
 from wsss.stage import Stage, run_stage
 
 STAGES = {"seeds": "seeds.stage:STAGE", "refine": "refine.stage:STAGE", "segment": "segment.stage:STAGE"}
+
+# torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
+_SECONDS_TO_SPEAK = 5.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 _state = {"debug": False}
@@ -54,7 +61,17 @@ def run(
     resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
 ) -> None:
-    """Run one stage, or all three in turn, and print the figures."""
+    """Run one stage, or all three in turn, and print the figures.
+
+    GPUS=N in the environment starts N processes, one per GPU, or N on the CPUs where there is no GPU.
+    """
+    processes = _wanted_processes()
+    if processes > 1 and launcher() == "none":
+        raise typer.Exit(launch(processes))
+    join()
+    if not is_main():
+        # What goes wrong is said by whoever it happens to, everything else once.
+        logger.setLevel(logging.ERROR)
     names = tuple(STAGES) if stage == "all" else (stage,)
     if stage != "all" and stage not in STAGES:
         raise ConfigError(
@@ -81,7 +98,9 @@ def run(
             inputs=inputs,
             resume=resume,
         )
-    _print_figures(artifacts, as_json=as_json)
+    if is_main():
+        _print_figures(artifacts, as_json=as_json)
+    leave()
 
 
 @app.command(epilog="Example: wsss evaluate work/demo/seeds demo")
@@ -131,20 +150,40 @@ def main() -> None:
     except typer.Abort:
         sys.exit(1)
     except WsssError as error:
+        _let_the_first_speak(error)
         if _state["debug"]:
             raise
         logger.error("%s", error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        logger.error("interrupted: the same command continues where it stopped")
+    except (KeyboardInterrupt, SignalException):
+        if is_main():
+            logger.error("interrupted: the same command continues where it stopped")
         sys.exit(1)
     except Exception as error:
         show: Callable[[], None] | None = getattr(error, "show", None)
         if show is None:
+            _let_the_first_speak(error)
             raise
         show()
         sys.exit(int(getattr(error, "exit_code", 2)))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _let_the_first_speak(error: Exception) -> None:
+    """Of several processes that fail for one reason, let one say it: torchrun ends the others meanwhile.
+
+    A clear error in the main process is the one to read. The others may have the same, or only notice that a
+    process is gone.
+    """
+    if launcher() != "none" and not (is_main() and isinstance(error, WsssError)):
+        time.sleep(_SECONDS_TO_SPEAK)
+
+
+def _wanted_processes() -> int:
+    text = os.environ.get("GPUS") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"expected GPUS to be a number of processes such as 2, got {text!r}: correct it")
+    return int(text)
 
 
 def _run_with_baselines(
