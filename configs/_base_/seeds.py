@@ -29,6 +29,8 @@ train = dict(
     weight_decay=1e-4,
     on_dead_maps="stop",  # or "warn": when class channels stay empty or full for two epochs; bas only
     num_workers=2,
+    amp=None,  # half precision: "bf16" (also on CPUs) or "fp16" (GPU)
+    compile=False,  # torch.compile the training step: a minute to start, faster steps
 )
 infer = dict(
     scales=(1.0, 0.5, 1.5, 2.0),
