@@ -156,7 +156,7 @@ def pad_edges(module: nn.Module) -> None:
     Zeros mark the border: a network can tell it from the inside and maps respond to it.
     """
     for child in module.modules():
-        if isinstance(child, nn.Conv2d) and any(child.padding):
+        if isinstance(child, nn.Conv2d) and isinstance(child.padding, tuple) and any(child.padding):
             child.padding_mode = "replicate"
             child._reversed_padding_repeated_twice = [side for side in reversed(child.padding) for _ in "ab"]
 
