@@ -3,9 +3,9 @@
     tools/run_stage.sh seeds voc_mini
     python benchmarks/seed_size.py voc_mini work/voc_mini/seeds [--every 4]
 
-The network of the published seeds makes its maps once more, summed over scales and flips at full resolution, as
-the authors of IRN and BAS store them (their file holds the maps at stride 4 besides). Both are scored at every
-threshold; the figures are those at the oracle threshold, train.
+The network of the published seeds makes its maps once more, summed over scales and flips at full
+resolution, as the authors of IRN and BAS store them (their file holds the maps at stride 4 besides). Both are
+scored at every threshold; the figures are those at the oracle threshold, train.
 """
 
 import argparse
@@ -75,9 +75,8 @@ def main() -> None:
     full = oracle(sweep_seeds(full_seed, dataset, image_ids), "train")
     count = len(image_ids)
     print(f"{count} images of {options.dataset}")
-    print(
-        f"  bytes per image: {stored / count:.0f}, full resolution {theirs / count:.0f}, ratio {theirs / stored:.1f}"
-    )
+    print(f"  bytes per image: {stored / count:.0f}, full resolution {theirs / count:.0f}")
+    print(f"  ratio of bytes {theirs / stored:.1f}")
     print(f"  mIoU: {100 * ours['mIoU']:.2f}, full resolution {100 * full['mIoU']:.2f}")
 
 
