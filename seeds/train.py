@@ -27,8 +27,9 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
     Raises:
         ConfigError: a setting has none of its values, or the weights do not fit.
     """
-    _expect_one_of(("bas", "cam"), config["method"], "method")
+    _expect_one_of(("bas", "cam", "combine"), config["method"], "method")
     _expect_one_of((None, *get_args(How)), config["infer"]["fuse"], "infer.fuse")
+    _expect_one_of((None, "bf16", "fp16"), config["infer"]["amp"], "infer.amp")
     _expect_one_of(("stop", "warn"), config["train"]["on_dead_maps"], "train.on_dead_maps")
     model, fuse = config["model"], config["infer"]["fuse"]
     if fuse is not None and (config["method"] != "bas" or not model["foreground"]):

@@ -37,7 +37,7 @@ class Job:
     Attributes:
         config: the resolved config.
         dataset: the data set that the config names.
-        inputs: opened artifacts by kind.
+        inputs: opened artifacts by name.
         out_dir: the folder to fill; files already there were made by this same job and are kept.
     """
 
@@ -72,7 +72,8 @@ class Stage:
 
     Attributes:
         name: as on the command line.
-        reads: kinds of the artifacts it needs, unless the config's ``reads`` says otherwise.
+        reads: names of the artifacts it needs (``seeds``, ``seeds-cam``), unless the config's ``reads`` says
+            otherwise.
         writes: kind of the artifact it publishes.
         schema: raised when the meaning of its settings or of its payload changes.
         run: fills ``job.out_dir``; may be called again on a half-filled folder.
@@ -170,17 +171,19 @@ def _open_inputs(
 ) -> dict[str, Artifact]:
     makers = {"seeds": "seeds", "masks": "refine", "segment": "segment"}
     artifacts = {}
-    for kind in config.get("reads", stage.reads):
-        folder = given.get(kind, work_dir / kind)
+    for name in config.get("reads", stage.reads):
+        kind = name.partition("-")[0]  # seeds-cam holds seeds
+        folder = given.get(name, work_dir / name)
         try:
-            artifacts[kind] = open_artifact(folder)
+            artifacts[name] = open_artifact(folder)
         except ArtifactError as error:
+            maker = (
+                f"tools/run_stage.sh {makers[kind]} {dataset_name}" if kind in makers else "correct 'reads'"
+            )
+            raise ArtifactError(f"{error} ({stage.name} needs it: {maker})") from error
+        if artifacts[name].kind != kind:
             raise ArtifactError(
-                f"{error} ({stage.name} needs it: tools/run_stage.sh {makers[kind]} {dataset_name})"
-            ) from error
-        if artifacts[kind].kind != kind:
-            raise ArtifactError(
-                f"expected {kind} in {folder}, got {artifacts[kind].kind}: give the folder of {kind}"
+                f"expected {kind} in {folder}, got {artifacts[name].kind}: give the folder of {kind}"
             )
     return artifacts
 
