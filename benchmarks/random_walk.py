@@ -1,10 +1,9 @@
 """The random walk against the authors' dense way: seconds, peak memory, and the ratio of both.
 
-``python benchmarks/random_walk.py [--dense-up-to N]``. Two classes, radius 5, beta 10, 256 steps. The dense way
-(float32, as theirs) builds T and squares it eight times; beyond N pixels (default 4,096: half a minute on two
-cores) its time is extrapolated from the largest grid that was run by its cost law, pixels^3, and marked so. Each time
-is the best of several, both ways in turn. Memory is what the tensors and arrays of one walk add to the process,
-read from Linux's peak of a process of its own.
+``python benchmarks/random_walk.py [--dense-up-to N]``. Two classes, radius 5, beta 10, 256 steps. The dense
+way (float32, as theirs) builds T and squares it eight times; beyond N pixels (default 4,096: half a minute
+on two cores) its time is extrapolated by its cost law, pixels^3, and marked so. Each time is the best of
+several, both ways in turn. Memory is what one walk adds to the peak of a process of its own (Linux only).
 """
 
 import argparse
@@ -24,7 +23,7 @@ CLASSES, RADIUS, BETA, SQUARINGS = 2, 5, 10, 8
 
 
 def walk_densely(seed: torch.Tensor, edge: torch.Tensor) -> torch.Tensor:
-    """x T^256 with T as an (h w, h w) float32 matrix."""
+    """Walk with T as an (h w, h w) float32 matrix, to the power of 256."""
     height, width = edge.shape[-2:]
     index = torch.arange(height * width).reshape(height, width)
     transition = torch.eye(height * width)

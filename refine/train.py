@@ -12,12 +12,13 @@ from mmengine.device import get_device
 from numpy.typing import NDArray
 
 from refine.dataset import LabelledCrops, normalise_image
-from refine.model import IRNet
+from refine.model import AUTHORS_KEY, IRNet
 from wsss.artifacts import Artifact, atomic_write
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.images import read_image
+from wsss.paths import resolve_path
 from wsss.progress import track
 from wsss.training import Schedule, train_network
 
@@ -57,6 +58,30 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
     if from_seeds:
         _load_seeds_backbone(network, seeds)
     return network
+
+
+def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
+    """The IRNet from the file that the config names, in evaluation mode, on the device that is there.
+
+    Raises:
+        ConfigError: the file is absent, holds no state dict, or that of another network.
+    """
+    file = resolve_path(config["model"]["irnet"]["pretrained"])
+    plain = {**config["model"], "pretrained": None, "weights_from": None}
+    network = build_irnet({**config, "model": plain}, seeds)
+    try:
+        state_dict = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"expected a trained IRNet at {file}, found no file: correct 'model.irnet.pretrained'"
+        ) from error
+    except Exception as error:
+        raise ConfigError(f"expected a PyTorch state dict in {file}, got: {error}".splitlines()[0]) from error
+    if any(key.removeprefix("module.") == AUTHORS_KEY for key in state_dict):
+        network.load_reference(state_dict)
+    else:
+        network.load_own(state_dict)
+    return network.to(get_device()).eval()
 
 
 def _load_seeds_backbone(network: IRNet, seeds: Artifact) -> None:

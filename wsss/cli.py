@@ -23,6 +23,8 @@ from wsss.paths import PROJECT_ROOT
 from wsss.stage import Stage, run_stage
 
 STAGES = {"seeds": "seeds.stage:STAGE", "refine": "refine.stage:STAGE", "segment": "segment.stage:STAGE"}
+# Sweeps masks: the walk belongs to a stage, and this package imports none.
+SWEEP = "refine.sweep:sweep_masks"
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 _state = {"debug": False}
@@ -93,6 +95,13 @@ def evaluate(
         list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the figures as JSON.")] = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Masks: try other background scores, from the stored walks.")
+    ] = False,
+    power: Annotated[
+        list[float] | None, typer.Option(help="With --sweep: walk again with this seed power too.")
+    ] = None,
+    seeds: Annotated[Path | None, typer.Option(help="With --power: the seeds of these masks.")] = None,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     artifact = open_artifact(folder)
@@ -100,6 +109,11 @@ def evaluate(
     if data_root is not None:
         options.append(f"dataset.root={_from_here(data_root)}")
     truth = build_dataset(load_config("seeds", dataset, options=options).dataset)
+    if sweep:
+        module, _, attribute = SWEEP.partition(":")
+        find = getattr(importlib.import_module(module), attribute)
+        _print_rows(find(artifact, truth, powers=power or (), seeds_dir=_from_here(seeds)), as_json=as_json)
+        return
     if artifact.kind == "seeds":
         figures = oracle(
             sweep_seeds(lambda one: read_seed(artifact.file(one)), truth, artifact.ids), artifact.split
@@ -197,6 +211,17 @@ def _print_figures(artifacts: list[Artifact], *, as_json: bool) -> None:
     console = Console()
     console.print(table)
     console.print("in", ", ".join(sorted({_short(one.dir.parent) for one in artifacts})))
+
+
+def _print_rows(rows: Sequence[Mapping[str, Any]], *, as_json: bool) -> None:
+    """One line per row; the columns are those of the first one."""
+    if as_json:
+        sys.stdout.write(json.dumps(rows, indent=1) + "\n")
+        return
+    table = Table(*rows[0])
+    for row in rows:
+        table.add_row(*(str(value) for value in row.values()))
+    Console().print(table)
 
 
 def _how(manifest: Mapping[str, Any]) -> str:
