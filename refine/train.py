@@ -16,6 +16,7 @@ from refine.model import AUTHORS_KEY, IRNet
 from wsss.artifacts import Artifact, atomic_write
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
+from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
 from wsss.errors import ConfigError
 from wsss.images import read_image
 from wsss.paths import resolve_path
@@ -116,9 +117,10 @@ def train_irnet(
     Returns:
         The network in evaluation mode, on the device that is there.
     """
-    network = build_irnet(config, seeds)
+    with main_first():  # it may have to download weights
+        network = build_irnet(config, seeds)
     final = out_dir / NETWORK
-    if final.is_file():
+    if main_says(final.is_file()):
         network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
         return network.to(get_device()).eval()
     settings = config["train"]
@@ -135,16 +137,21 @@ def train_irnet(
             momentum=settings["momentum"],
             weight_decay=settings["weight_decay"],
             num_workers=settings["num_workers"],
+            amp=settings["amp"],
+            compile=settings["compile"],
         ),
         parameter_groups=parameter_groups(network, settings),
         seed=config["seed"],
         description="train IRNet",
+        classes=dataset.classes,
     )
     network.to(get_device()).eval()
     if network.displacement is not None:
         measure_mean_shift(network, dataset, image_ids)
-    with atomic_write(final) as temporary:
-        torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    if is_main():
+        with atomic_write(final) as temporary:
+            torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    wait()
     return network
 
 
@@ -160,11 +167,15 @@ def parameter_groups(network: IRNet, settings: Mapping[str, Any]) -> list[dict[s
 
 @torch.no_grad()
 def measure_mean_shift(network: IRNet, dataset: DataSet, image_ids: Sequence[str]) -> None:
-    """Set ``network.mean_shift`` to the mean displacement over whole images, each image counting the same."""
+    """Set ``network.mean_shift`` to the mean displacement over whole images, each image counting the same.
+
+    Several processes share the images.
+    """
     network.eval()
     network.mean_shift.zero_()
-    total = torch.zeros_like(network.mean_shift)
-    for image_id in track(image_ids, "mean displacement"):
+    # Float64: the sum hardly depends on the order of the images, and so not on the number of processes.
+    total = torch.zeros(2, dtype=torch.float64)
+    for image_id in track(shard(image_ids), "mean displacement"):
         image = normalise_image(read_image(dataset.image_path(image_id)))
-        total += network(image[None].to(total.device))[1].mean(dim=(0, 2, 3))
-    network.mean_shift.copy_(total / len(image_ids))
+        total += network(image[None].to(network.mean_shift.device))[1].double().mean(dim=(0, 2, 3)).cpu()
+    network.mean_shift.copy_(sum_up(total) / len(image_ids))

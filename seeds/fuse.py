@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from wsss.artifacts import Artifact, read_seed, write_seed
+from wsss.distributed import shard
 from wsss.errors import ArtifactError, ConfigError
 from wsss.progress import track
 
@@ -90,7 +91,7 @@ def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
                 f"expected seeds of the same images in {first.dir} and {other.dir}, {len(differing)} are in "
                 f"one only (first: {differing[0]}): make both for one split"
             )
-    todo = [image_id for image_id in first.ids if not (out_dir / f"{image_id}.npz").is_file()]
+    todo = [image_id for image_id in shard(first.ids) if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id in track(todo, "combine seeds"):
         seeds = [read_seed(artifact.file(image_id)) for artifact in artifacts]
         classes = np.sort(seeds[0].classes)

@@ -17,6 +17,7 @@ from seeds.fuse import fuse_foreground, normalize
 from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import write_seed
 from wsss.datasets import DataSet
+from wsss.distributed import shard
 from wsss.images import read_image
 from wsss.progress import track
 
@@ -97,7 +98,7 @@ def write_seeds(
     network.eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(network.parameters()).device
-    todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.npz").is_file()]
+    todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
         labels = dataset.tags(image_id)
         tensor = normalized_image(image, device)

@@ -7,6 +7,7 @@ from seeds.fuse import write_combined
 from seeds.infer import write_seeds
 from seeds.train import train_seeds
 from wsss.artifacts import read_seed
+from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
 from wsss.evaluate import at_threshold, oracle, sweep_seeds
 from wsss.stage import Job, Result, Stage
@@ -53,8 +54,12 @@ def _combine(job: Job) -> Result:
 def _score(
     job: Job, image_ids: Sequence[str], split: str, *, image_specific: bool
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Figures at the oracle threshold, and beside it those that need no ground truth to choose one."""
-    if not any(job.dataset.mask_path(image_id) is not None for image_id in image_ids):
+    """Figures at the oracle threshold, and beside it those that need no ground truth to choose one.
+
+    The main process makes them, when the others have written their seeds.
+    """
+    wait()
+    if not is_main() or not any(job.dataset.mask_path(image_id) is not None for image_id in image_ids):
         return {}, {}
     fixed = job.config.infer.threshold
     sweep = sweep_seeds(lambda one: read_seed(job.out_dir / f"{one}.npz"), job.dataset, image_ids)
