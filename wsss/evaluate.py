@@ -160,3 +160,33 @@ def _best(seed: Seed) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return np.zeros(seed.size, np.int64), np.zeros(seed.size, np.float32)
     maps = seed.upsample()
     return seed.classes.astype(np.int64)[maps.argmax(axis=0)], maps.max(axis=0)
+
+
+def threshold_confusions(seed: Seed, truth: NDArray[np.uint8], num_classes: int) -> NDArray[np.int64]:
+    """Confusion matrices of one image at every threshold of `THRESHOLDS`.
+
+    A pixel is the class with the highest map where that map is above the threshold, background elsewhere.
+
+    Args:
+        seed: soft maps of the image.
+        truth: (H, W) uint8, 255 ignore.
+        num_classes: number of classes C without background.
+
+    Returns:
+        (len(THRESHOLDS), C+1, C+1) int64, rows truth, columns prediction.
+
+    Raises:
+        DataError: the seed is not of the truth's size.
+    """
+    if seed.size != truth.shape:
+        raise DataError(f"expected a seed of size {truth.shape}, got {seed.size}: check its file")
+    side, steps = num_classes + 1, len(THRESHOLDS) + 1
+    label, score = _best(seed)
+    valid = truth != IGNORE
+    # How many thresholds lie below the score: at threshold j the pixel is foreground where j < passed.
+    passed = np.searchsorted(THRESHOLDS, score[valid], side="left")
+    index = (passed * side + truth[valid]) * side + label[valid]
+    below = np.bincount(index, minlength=steps * side * side).reshape(steps, side, side).cumsum(axis=0)
+    confusions = below[-1] - below[:-1]
+    confusions[:, :, 0] += below[:-1].sum(axis=2)
+    return confusions.astype(np.int64)

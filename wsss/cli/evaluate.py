@@ -1,5 +1,6 @@
 """``wsss evaluate``: scores of what is published."""
 
+import importlib
 from pathlib import Path
 from typing import Annotated
 
@@ -9,23 +10,47 @@ from rich.table import Table
 
 from wsss.artifacts import open_artifact, read_mask, read_seed
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
 from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
 
+# The walk belongs to a stage, and this package imports none.
+SWEEP = "refine.sweep:sweep_masks"
 
-@app.command(epilog="Example: wsss evaluate work/demo/seeds demo")
+
+@app.command(epilog="Example: wsss evaluate work/demo/masks demo --sweep")
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A published folder of seeds, masks or predictions.")],
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,
     as_json: AsJson = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Masks: other background scores, from the stored walks.")
+    ] = False,
+    power: Annotated[
+        list[float] | None, typer.Option(help="With --sweep: walk again from this seed power too.")
+    ] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help="With --power: the seeds of these masks, if not those beside them.")
+    ] = None,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     artifact = open_artifact(folder)
     truth = build_dataset(load_config("seeds", dataset, options=with_root(cfg_options, data_root)).dataset)
+    if sweep:
+        module, _, name = SWEEP.partition(":")
+        sweep_masks = getattr(importlib.import_module(module), name)
+        rows = sweep_masks(artifact, truth, powers=power or (), seeds_dir=from_here(seeds))
+        if as_json:
+            print_json(rows)
+            return
+        table = Table(*rows[0], title=f"{artifact.kind}, {artifact.split}")
+        for row in rows:
+            table.add_row(*(str(value) for value in row.values()))
+        Console().print(table)
+        return
     if artifact.kind == "seeds":
         figures = oracle(
             sweep_seeds(lambda one: read_seed(artifact.file(one)), truth, artifact.ids), artifact.split
