@@ -7,6 +7,7 @@ from seeds.train import train_seeds
 from wsss.artifacts import read_seed
 from wsss.distributed import is_main, wait
 from wsss.evaluate import oracle, sweep_seeds
+from wsss.images import check_images
 from wsss.stage import Job, Result, Stage
 
 
@@ -16,6 +17,9 @@ def run(job: Job) -> Result:
     split = config.dataset.train_split
     dataset.check(split)
     image_ids = dataset.ids(split)
+    if is_main():
+        check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
+    wait()
     network, figures = train_seeds(config, dataset, image_ids, out_dir=job.out_dir / "train")
     write_seeds(
         network,
