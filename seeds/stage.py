@@ -10,6 +10,7 @@ from wsss.artifacts import read_seed
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
 from wsss.evaluate import at_threshold, oracle, sweep_seeds
+from wsss.images import check_images
 from wsss.stage import Job, Result, Stage
 
 # Where image-specific thresholds are brought to before maps are compared; any value gives the same labels
@@ -25,6 +26,9 @@ def run(job: Job) -> Result:
     split = config.dataset.train_split
     dataset.check(split)
     image_ids = dataset.ids(split)
+    if is_main():
+        check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
+    wait()
     network, figures = train_seeds(config, dataset, image_ids, out_dir=job.out_dir / "train")
     write_seeds(network, dataset, image_ids, out_dir=job.out_dir, settings=config.infer)
     scores, thresholds = _score(job, image_ids, split, image_specific=config.infer.image_specific)
