@@ -27,7 +27,7 @@ STAGES = {"seeds": "seeds.stage:STAGE", "refine": "refine.stage:STAGE", "segment
 @app.command(epilog="Example: wsss run all demo")
 def run(
     stage: Annotated[str, typer.Argument(help="seeds, refine, segment or all")],
-    dataset: Annotated[str, typer.Argument(help="a preset's name: demo, voc, voc_mini")],
+    dataset: Annotated[str, typer.Argument(help="a preset's name: demo, voc, coco, folder, ...")],
     config: Annotated[Path | None, typer.Option(help="A config file instead of the preset.")] = None,
     data_root: DataRoot = None,
     work_dir: Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")] = None,
@@ -106,7 +106,7 @@ def _run_with_baselines(
 ) -> list[Artifact]:
     """Run a stage, then the baselines that its config names; their configs lie beside its presets."""
     config = load_config(name, dataset, path=path, options=options)
-    stage = _stage(name)
+    stage = load_stage(name)
     common: dict[str, Any] = {
         "dataset_name": dataset,
         "work_dir": work_dir,
@@ -121,7 +121,8 @@ def _run_with_baselines(
     return artifacts
 
 
-def _stage(name: str) -> Stage:
+def load_stage(name: str) -> Stage:
+    """Import a stage by its name on the command line."""
     module, _, attribute = STAGES[name].partition(":")
     stage: Stage = getattr(importlib.import_module(module), attribute)
     return stage
