@@ -12,7 +12,7 @@ from torch import nn
 class DeepLabOptimWrapperConstructor:
     """Three groups of parameters: backbone, weights of the head, biases of the head.
 
-    The head is all below ``decode_head``; its biases have no weight decay. Parameters without a gradient,
+    The head is all below ``decode_head`` and ``auxiliary_head``; its biases have no weight decay. Parameters without a gradient,
     such as frozen batch norm, are left out.
 
     Source: the released DeepLabV2 networks' ``lr_mult`` and ``decay_mult``.
@@ -45,7 +45,7 @@ class DeepLabOptimWrapperConstructor:
         for name, parameter in network.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if not name.startswith("decode_head."):
+            if not name.startswith(("decode_head.", "auxiliary_head.")):
                 backbone.append(parameter)
             elif name.endswith(".bias"):
                 biases.append(parameter)
