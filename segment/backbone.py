@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule
@@ -44,8 +45,8 @@ class CutBackbone(BaseModule):
             dilate: dilate what lost its stride.
             freeze_norm: batch norm keeps its statistics, weights and biases. Right for pretrained weights and
                 small batches; from random weights it must be False, or nothing is learnt.
-            released: build the network as DeepLab's authors did in Caffe, and read ``pretrained``, a file, with
-                deeplab-pytorch's names. Such weights want images with the mean taken off and deviation 1.
+            released: build the network as DeepLab's authors did in Caffe, and read ``pretrained``, a file,
+                with deeplab-pytorch's names. Such weights want images less their mean, with deviation 1.
 
         Raises:
             ConfigError: unknown name, or weights that do not fit.
@@ -86,8 +87,8 @@ class CutBackbone(BaseModule):
 def follow_released_networks(backbone: Backbone) -> None:
     """Change a dilated ResNet of torchvision into DeepLab's, in place; the parameters stay the same.
 
-    A block that halves the resolution does so in its first 1x1 convolution, all blocks of a level have the same
-    dilation, and the first pooling keeps a last odd row and column.
+    A block that halves the resolution does so in its first 1x1 convolution, all blocks of a level have the
+    same dilation, and the first pooling keeps a last odd row and column.
 
     Args:
         backbone: a resnet50 or resnet101.
@@ -97,7 +98,7 @@ def follow_released_networks(backbone: Backbone) -> None:
 
     Source: the released ``train.prototxt`` of DeepLabV2 on ResNet101.
     """
-    levels = [list(level.children()) for level in backbone.levels]
+    levels: list[list[Any]] = [list(level.children()) for level in backbone.levels]
     if not all(isinstance(block, Bottleneck) for blocks in levels[1:] for block in blocks):
         raise ConfigError(
             f"expected resnet50 or resnet101 for released weights, got {backbone.name}: correct 'backbone'"
@@ -124,7 +125,8 @@ def load_released_weights(backbone: Backbone, path: str | Path) -> None:
     file = resolve_path(path)
     if not file.is_file():
         raise ConfigError(
-            f"expected weights of deeplab-pytorch at {file}, found no file: correct 'pretrained' or put it there"
+            f"expected weights of deeplab-pytorch at {file}, found no file: correct 'pretrained' or put it "
+            "there"
         )
     try:
         state_dict = torch.load(file, map_location="cpu", weights_only=True)
@@ -135,8 +137,8 @@ def load_released_weights(backbone: Backbone, path: str | Path) -> None:
         result = backbone.load_state_dict(renamed, strict=False)
     except RuntimeError as error:
         raise ConfigError(
-            f"expected weights of {backbone.name} in {file}, got {str(error).splitlines()[-1].strip()}: give the "
-            "checkpoint of the same network"
+            f"expected weights of {backbone.name} in {file}, got {str(error).splitlines()[-1].strip()}: "
+            "give a checkpoint of the same network"
         ) from error
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
     if missing:
@@ -161,14 +163,11 @@ def rename_released_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         if found is None:
             continue
         level, block, part, kind, entry = found.groups()
+        layer = f"layer{int(level) - 1}.{int(block or 1) - 1}"
         if block is None:
-            renamed[f"{'bn1' if kind == 'bn' else 'conv1'}.{entry}"] = (
-                value.flip(1) if kind == "conv" else value
-            )
-            continue
-        layer = f"layer{int(level) - 1}.{int(block) - 1}"
-        if part == "shortcut":
-            renamed[f"{layer}.downsample.{'1' if kind == 'bn' else '0'}.{entry}"] = value
+            renamed[f"{kind}1.{entry}"] = value.flip(1) if kind == "conv" else value
+        elif part == "shortcut":
+            renamed[f"{layer}.downsample.{int(kind == 'bn')}.{entry}"] = value
         else:
             renamed[f"{layer}.{kind}{_PARTS[part]}.{entry}"] = value
     return renamed

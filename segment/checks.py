@@ -16,7 +16,7 @@ from wsss.distributed import shard
 from wsss.errors import ArtifactError
 from wsss.progress import track
 
-# No method that sees tags alone draws a whole object without one wrong pixel; chance allows for a few tiny ones.
+# No method that sees tags alone draws objects without one wrong pixel; chance allows for a few tiny ones.
 _IDENTICAL_SHARE = 0.05
 # A mask that leaves out more than this of the labelled pixels says too little to be called a copy.
 _COPIED_SHARE = 0.9
@@ -98,7 +98,7 @@ def refuse_wrong_masks(
     """
     if check.is_ground_truth and not allow_ground_truth:
         raise ArtifactError(
-            f"expected masks made from tags in {folder}, got the ground truth itself for {check.identical} of "
+            f"expected masks made from tags in {folder}, got the ground truth for {check.identical} of "
             f"{check.compared} images: give other masks, or --allow-ground-truth (every figure then says "
             "full supervision)"
         )

@@ -12,8 +12,8 @@ from torch import nn
 class DeepLabOptimWrapperConstructor:
     """Three groups of parameters: backbone, weights of the head, biases of the head.
 
-    The head is all below ``decode_head`` and ``auxiliary_head``; its biases have no weight decay. Parameters without a gradient,
-    such as frozen batch norm, are left out.
+    The head is all below ``decode_head`` and ``auxiliary_head``; its biases have no weight decay. Parameters
+    without a gradient, such as frozen batch norm, are left out.
 
     Source: the released DeepLabV2 networks' ``lr_mult`` and ``decay_mult``.
     """

@@ -149,7 +149,7 @@ def describe_choice(file: Path) -> str:
 
 
 def _name_network(model: Mapping[str, Any]) -> str:
-    """Segmentor or head, and backbone: ``DeepLabV2 resnet101``, ``DepthwiseSeparableASPPHead ResNetV1c-50``."""
+    """Segmentor, or head, and backbone: ``DeepLabV2 resnet101``, ``FCNHead ResNetV1c-50``."""
     backbone = model["backbone"]
     if "name" in backbone:
         return f"{model['type']} {backbone['name']}"

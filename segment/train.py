@@ -41,7 +41,8 @@ def complete_config(
         A copy.
 
     Raises:
-        ConfigError: two sources of weights, an unknown ``select``, or a batch that the processes cannot share.
+        ConfigError: two sources of weights, an unknown ``select``, or a batch that the processes cannot
+            share.
     """
     if backbone is not None and config.model.backbone.get("pretrained") is not None:
         raise ConfigError(
