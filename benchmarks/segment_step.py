@@ -2,9 +2,9 @@
 
     python benchmarks/segment_step.py [--backbone resnet101] [--crop 321] [--batch 10] [--rounds 3]
 
-Each way runs in a process of its own, so that its peak memory is its own; the rounds take turns among the ways,
-and the fastest round of each counts. Ratios are against the first row of each table. On a GPU half precision is
-measured too.
+Each way runs in a process of its own, so that its peak memory is its own; the rounds take turns among the
+ways, and the fastest round of each counts. Ratios are against the first row of each table. On a GPU half
+precision is measured too.
 """
 
 import argparse
