@@ -16,6 +16,7 @@ from refine.model import IRNet
 from wsss.artifacts import Artifact, atomic_write
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
+from wsss.distributed import is_main, main_first, main_says, wait
 from wsss.errors import ConfigError
 from wsss.images import read_image
 from wsss.progress import track
@@ -91,9 +92,10 @@ def train_irnet(
     Returns:
         The network in evaluation mode, on the device that is there.
     """
-    network = build_irnet(config, seeds)
+    with main_first():  # it may have to download weights
+        network = build_irnet(config, seeds)
     final = out_dir / NETWORK
-    if final.is_file():
+    if main_says(final.is_file()):
         network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
         return network.to(get_device()).eval()
     settings = config["train"]
@@ -110,16 +112,21 @@ def train_irnet(
             momentum=settings["momentum"],
             weight_decay=settings["weight_decay"],
             num_workers=settings["num_workers"],
+            amp=settings["amp"],
+            compile=settings["compile"],
         ),
         parameter_groups=parameter_groups(network, settings),
         seed=config["seed"],
         description="train IRNet",
+        classes=dataset.classes,
     )
     network.to(get_device()).eval()
     if network.displacement is not None:
         measure_mean_shift(network, dataset, image_ids)
-    with atomic_write(final) as temporary:
-        torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    if is_main():
+        with atomic_write(final) as temporary:
+            torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    wait()
     return network
 
 

@@ -50,6 +50,19 @@ def load_config(
     return config
 
 
+def load_dataset_settings(preset: str) -> dict[str, Any]:
+    """Settings of a data set alone: the table ``dataset`` of ``configs/_base_/PRESET.py``.
+
+    Raises:
+        ConfigError: there is no such preset.
+    """
+    file = CONFIG_DIR / "_base_" / f"{preset}.py"
+    settings = Config.fromfile(str(file)).get("dataset") if file.is_file() else None
+    if not isinstance(settings, Mapping):
+        raise ConfigError(f"expected a preset of a data set at {file}, found none: correct --preset")
+    return dict(settings)
+
+
 def apply_options(config: Config, options: Sequence[str]) -> None:
     """Apply overrides ``a.b=value`` in place.
 

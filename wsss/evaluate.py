@@ -132,6 +132,11 @@ def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
     return scores[best].figures() | chosen
 
 
+def at_threshold(scores: Sequence[Scores], threshold: float) -> Scores:
+    """The one of a sweep's scores whose threshold of `THRESHOLDS` is nearest to a fixed one."""
+    return scores[int(np.abs(THRESHOLDS - threshold).argmin())]
+
+
 def read_truth(dataset: DataSet, image_id: str) -> NDArray[np.uint8]:
     """Ground truth (H, W) uint8 of an image that has one."""
     path = dataset.mask_path(image_id)

@@ -26,6 +26,8 @@ train = dict(
     momentum=1e-4,  # the authors' code puts weight decay in momentum's place; their numbers were made so
     weight_decay=1e-4,
     num_workers=2,
+    amp=None,  # half precision: "bf16" (also on CPUs) or "fp16" (GPU)
+    compile=False,  # torch.compile the training step: a minute to start, faster steps
 )
 infer = dict(
     radius=5.0,  # of the walk, in pixels of the stride-4 grid

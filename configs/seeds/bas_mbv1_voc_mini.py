@@ -19,4 +19,4 @@ train = dict(
     momentum=0.9,
 )
 infer = dict(scales=(0.5, 0.75))
-baselines = dict(cam="cam_mbv1_voc_mini.py")
+baselines = dict(cam="cam_mbv1_voc_mini.py", combined="bas_cam_mbv1_voc_mini.py")

@@ -15,7 +15,7 @@ def build(*options):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("method=bass", "expected one of 'bas', 'cam', got 'bass': correct 'method'"),
+        ("method=bass", "expected one of 'bas', 'cam', 'combine', got 'bass': correct 'method'"),
         ("infer.fuse=mean", "expected one of None, 'average', 'replace', got 'mean': correct 'infer.fuse'"),
         ("train.on_dead_maps=no", "expected one of 'stop', 'warn', got 'no': correct 'train.on_dead_maps'"),
         ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got 'bas' and False"),

@@ -79,7 +79,7 @@ def test_interrupted_training_continues_at_the_epoch(tmp_path):
 
 
 def test_loss_that_is_no_number_stops(tmp_path):
-    with pytest.raises(TrainingError, match=r"expected finite losses, got loss nan.* at step 4 of line"):
+    with pytest.raises(TrainingError, match=r"expected finite losses, got loss nan.* at step 4 of 8 of line"):
         train(Line(nan_at=3), tmp_path)
     assert not (tmp_path / "network.pth").exists()
 

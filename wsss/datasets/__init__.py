@@ -6,13 +6,29 @@ from collections.abc import Mapping
 from typing import Any
 
 from wsss.datasets.base import DataSet
+from wsss.datasets.coco import CocoDataSet
 from wsss.datasets.demo import DemoDataSet
+from wsss.datasets.folder import FolderDataSet
 from wsss.datasets.voc import VOC_CLASSES, VocDataSet
 from wsss.errors import ConfigError
 
-__all__ = ["DATASETS", "VOC_CLASSES", "DataSet", "DemoDataSet", "VocDataSet", "build_dataset"]
+__all__ = [
+    "DATASETS",
+    "VOC_CLASSES",
+    "CocoDataSet",
+    "DataSet",
+    "DemoDataSet",
+    "FolderDataSet",
+    "VocDataSet",
+    "build_dataset",
+]
 
-DATASETS: dict[str, type[DataSet]] = {"demo": DemoDataSet, "voc": VocDataSet}
+DATASETS: dict[str, type[DataSet]] = {
+    "coco": CocoDataSet,
+    "demo": DemoDataSet,
+    "folder": FolderDataSet,
+    "voc": VocDataSet,
+}
 
 # Which splits a stage works on; the stages read these, the data sets do not.
 _SPLIT_KEYS = ("train_split", "val_split")

@@ -4,7 +4,7 @@ import abc
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from wsss.errors import DataError
@@ -105,7 +105,7 @@ def read_id_list(path: Path) -> tuple[str, ...]:
     if not lines:
         raise DataError(f"expected image ids, one a line, in {path}, got an empty file: fill it")
     for number, line in enumerate(lines, start=1):
-        _check_id(line, f"line {number} of {path}")
+        check_id(line, f"line {number} of {path}")
     twice = sorted({line for line, count in Counter(lines).items() if count > 1})
     if twice:
         raise DataError(
@@ -114,11 +114,30 @@ def read_id_list(path: Path) -> tuple[str, ...]:
     return tuple(lines)
 
 
-def _check_id(image_id: str, where: str) -> None:
+def check_id(image_id: str, where: str) -> None:
+    """Refuse an image id that would name a file outside its folder.
+
+    Raises:
+        DataError: the id is empty, absolute, goes up, or holds a backslash or a control character.
+    """
     if not image_id:
         raise DataError(f"expected an image id in {where}, got an empty line: take it out")
-    if image_id.startswith("/") or "\\" in image_id or ".." in image_id.split("/"):
+    odd = "\\" in image_id or any(ord(sign) < 32 for sign in image_id)
+    if odd or image_id.startswith("/") or ".." in image_id.split("/"):
         raise DataError(
-            f"expected an image id relative to its folder in {where}, got {image_id}: "
+            f"expected an image id relative to its folder in {where}, got {image_id!r}: "
             "write it without a leading /, without .. and with / between folders"
+        )
+
+
+def check_count(dataset: DataSet, split: str, count: int, counts: Mapping[str, int], where: Path) -> None:
+    """Refuse a split that has not the number of images that the settings ask for.
+
+    Raises:
+        DataError: the numbers differ.
+    """
+    if count != counts.get(split, count):
+        raise DataError(
+            f"expected {counts[split]} images in split {split} of {dataset.name}, got {count} in {where}: "
+            f"use the full list or set dataset.counts.{split}"
         )

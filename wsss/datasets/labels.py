@@ -1,42 +1,15 @@
 """Image tags from the ``cls_labels.npy`` of the IRN family: a pickled dict, read without running its code."""
 
-import pickle
-import re
-from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from wsss.errors import DataError
+from wsss.pickles import read_pickled
 
 _WHAT = "a .npy file of a dict {image id: (C,) array of 0 and 1}"
-
-
-def _encode_latin1(text: str, encoding: str) -> bytes:
-    """Stand-in for ``_codecs.encode``, which pickles of protocol 2 use for raw bytes."""
-    if encoding != "latin1":
-        raise pickle.UnpicklingError(f"encoding {encoding}")
-    return text.encode("latin1")
-
-
-class _ArrayUnpickler(pickle.Unpickler):
-    """Builds numpy arrays, numbers, text and containers; refuses every other name in the pickle."""
-
-    _allowed = re.compile(
-        r"numpy\.(ndarray|dtype)|numpy\._?core\.multiarray\.(_reconstruct|scalar)|numpy\._?core\.numeric\._frombuffer"
-    )
-
-    def find_class(self, module_name: str, global_name: str, /) -> Any:
-        """Give the object behind a name if the name is harmless."""
-        name = f"{module_name}.{global_name}"
-        if name == "_codecs.encode":
-            return _encode_latin1
-        if not self._allowed.fullmatch(name):
-            raise pickle.UnpicklingError(f"the name {name}, which may run code")
-        return super().find_class(module_name.replace("numpy.core", "numpy._core"), global_name)
 
 
 def read_labels(path: Path, num_classes: int) -> dict[str, tuple[int, ...]]:
@@ -55,14 +28,7 @@ def read_labels(path: Path, num_classes: int) -> dict[str, tuple[int, ...]]:
         DataError: the file is absent or damaged, its pickle names anything but numpy arrays, or it holds
             anything else.
     """
-    try:
-        with path.open("rb") as stream:
-            content = _read_object(stream)
-    except FileNotFoundError as error:
-        raise DataError(f"expected {_WHAT} at {path}, found no file: set dataset.labels") from error
-    # A damaged pickle may raise nearly anything, whichever bytes were hit.
-    except Exception as error:
-        raise DataError(f"expected {_WHAT} at {path}, got: {error}: replace the file") from error
+    content = read_pickled(path, _WHAT, advice="set dataset.labels")
     if content == {}:
         raise DataError(f"expected {_WHAT} at {path}, got an empty dict: replace the file")
     if not isinstance(content, dict):
@@ -74,23 +40,6 @@ def read_labels(path: Path, num_classes: int) -> dict[str, tuple[int, ...]]:
             raise DataError(f"expected each image id once in {path}, got {image_id} twice: keep one of them")
         labels[image_id] = _read_row(row, num_classes, f"{image_id} in {path}")
     return labels
-
-
-def _read_object(stream: IO[bytes]) -> Any:
-    version = npy.read_magic(stream)
-    readers: dict[tuple[int, int], Callable[[IO[bytes]], tuple[tuple[int, ...], bool, np.dtype[Any]]]] = {
-        (1, 0): npy.read_array_header_1_0,
-        (2, 0): npy.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise ValueError(f"version {version} of the .npy format")
-    shape, _, dtype = readers[version](stream)
-    if shape != () or dtype != np.dtype(object):
-        raise ValueError(f"an array of {dtype} with shape {shape}")
-    array = _ArrayUnpickler(stream).load()
-    if not isinstance(array, np.ndarray) or array.shape != ():
-        raise ValueError(f"a pickled {type(array).__name__}")
-    return array.item()
 
 
 def _name_image(key: object, path: Path) -> str:

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from wsss.datasets.base import DataSet, name_some, read_id_list
+from wsss.datasets.base import DataSet, check_count, name_some, read_id_list
 from wsss.datasets.labels import read_labels
 from wsss.errors import DataError
 from wsss.paths import resolve_path
@@ -88,11 +88,7 @@ class VocDataSet(DataSet):
         if split not in self._ids:
             path = self.root / "ImageSets" / "Segmentation" / f"{split}.txt"
             ids = read_id_list(path)
-            if len(ids) != self._counts.get(split, len(ids)):
-                raise DataError(
-                    f"expected {self._counts[split]} images in split {split} of {self.name}, got {len(ids)} "
-                    f"in {path}: use the full list or set dataset.counts.{split}"
-                )
+            check_count(self, split, len(ids), self._counts, path)
             missing = [str(self.image_path(one)) for one in ids if not self.image_path(one).is_file()]
             if missing:
                 raise DataError(

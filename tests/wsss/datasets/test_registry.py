@@ -21,11 +21,17 @@ def test_split_names_are_left_to_the_stages(voc):
     ("cfg", "message"),
     [
         pytest.param(
-            {"type": "vco"}, r"dataset\.type to be one of demo, .*voc, got 'vco': choose one", id="unknown"
+            {"type": "vco"},
+            r"dataset\.type to be one of coco, demo, folder, voc, got 'vco': choose one",
+            id="unknown",
         ),
-        pytest.param({}, r"dataset\.type to be one of demo, .*voc, got None: choose one", id="absent"),
         pytest.param(
-            {"type": []}, r"dataset\.type to be one of demo, .*voc, got \[\]: choose one", id="no-text"
+            {}, r"dataset\.type to be one of coco, demo, folder, voc, got None: choose one", id="absent"
+        ),
+        pytest.param(
+            {"type": []},
+            r"dataset\.type to be one of coco, demo, folder, voc, got \[\]: choose one",
+            id="no-text",
         ),
         pytest.param(
             {"type": "voc", "lables": "x"},

@@ -56,10 +56,10 @@ def test_ids_of_untidy_lists(voc, text):
             "a\nb\na\n", r"expected each image id once in .*train\.txt, got more of 1: a:", id="twice"
         ),
         pytest.param(
-            "../../etc/passwd\n", r"relative to its folder in line 1 of .*got \.\./\.\./etc", id="up"
+            "../../etc/passwd\n", r"relative to its folder in line 1 of .*got '\.\./\.\./etc", id="up"
         ),
         pytest.param(
-            "/etc/passwd\n", r"relative to its folder in line 1 of .*got /etc/passwd", id="absolute"
+            "/etc/passwd\n", r"relative to its folder in line 1 of .*got '/etc/passwd'", id="absolute"
         ),
     ],
 )

@@ -1,0 +1,1 @@
+_base_ = ["bas_mbv1_coco_mini.py"]

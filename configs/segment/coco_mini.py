@@ -1,0 +1,1 @@
+_base_ = ["deeplabv2_mbv1_coco_mini.py"]

@@ -1,0 +1,9 @@
+"""The command line ``wsss``: each verb in a module of its own, imported here to be listed by ``--help``."""
+
+import wsss  # noqa: F401  the compatibility layer comes first
+
+# isort: split
+from wsss.cli import data, evaluate, run  # noqa: F401
+from wsss.cli.app import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,5 @@
+"""``python -m wsss.cli``."""
+
+from wsss.cli import main
+
+main()

@@ -1,0 +1,27 @@
+"""Options that several verbs share, and how their values are read."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+DataRoot = Annotated[Path | None, typer.Option(help="Where the data set lies.")]
+CfgOptions = Annotated[list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+def from_here(path: Path | None) -> Path | None:
+    """Paths on the command line start at the folder that the command is given in, not at the project."""
+    return None if path is None else path.expanduser().absolute()
+
+
+def with_root(options: list[str] | None, data_root: Path | None) -> list[str]:
+    """Overrides of the settings, ``--data-root`` among them."""
+    return [*(options or ()), *([] if data_root is None else [f"dataset.root={from_here(data_root)}"])]
+
+
+def print_json(content: Any) -> None:
+    """Write a result to stdout as JSON, for programs."""
+    sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
