@@ -7,6 +7,10 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
+from wsss.training import BFloat16OptimWrapper
+
+OPTIM_WRAPPERS.register_module(module=BFloat16OptimWrapper, force=True)
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class DeepLabOptimWrapperConstructor:

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from segment.checks import LabelCheck, check_labels, refuse_wrong_masks
@@ -121,7 +120,7 @@ def describe_training(job: Job, check: LabelCheck) -> dict[str, Any]:
         "initialisation": _name_weights(config),
         "seed": config.seed,
         "iterations": config.train_cfg.max_iters,
-        "precision": "half where it is safe" if config.amp and torch.cuda.is_available() else "single",
+        "precision": config.amp or "fp32",
         "scales": list(config.infer.scales),
         "flip": config.infer.flip,
         "training_images": check.images,

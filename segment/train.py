@@ -19,7 +19,7 @@ from wsss import distributed
 from wsss.artifacts import atomic_write, write_json
 from wsss.errors import ConfigError
 from wsss.log import logger
-from wsss.training import ProgressHook
+from wsss.training import AMP, ProgressHook
 
 NETWORK = "network.pth"
 CHOSEN = "chosen.json"
@@ -41,8 +41,8 @@ def complete_config(
         A copy.
 
     Raises:
-        ConfigError: two sources of weights, an unknown ``select``, or a batch that the processes cannot
-            share.
+        ConfigError: two sources of weights, an unknown ``select``, a precision that is not there, or a batch
+            that the processes cannot share.
     """
     if backbone is not None and config.model.backbone.get("pretrained") is not None:
         raise ConfigError(
@@ -65,8 +65,7 @@ def complete_config(
     complete.train_dataloader.batch_size = _share_of_batch(config.train_dataloader.batch_size)
     complete.param_scheduler.end = config.train_cfg.max_iters
     complete.randomness.seed = config.seed
-    if config.amp and torch.cuda.is_available():
-        complete.optim_wrapper.update(type="AmpOptimWrapper", loss_scale="dynamic")
+    complete.optim_wrapper.update(_precision(config.amp))
     if config.infer.window is not None:
         window = int(config.infer.window)
         stride = (-(-2 * window // 3),) * 2
@@ -91,9 +90,9 @@ def train_segmentor(config: Config, *, out_dir: Path) -> nn.Module:
     Raises:
         TrainingError: the loss is no longer finite.
     """
-    if not (out_dir / NETWORK).is_file():
+    if not distributed.main_says((out_dir / NETWORK).is_file()):
         _train(config, out_dir)
-    distributed.wait()
+        distributed.wait()
     if distributed.is_main():
         # Only the final weights are read by anyone, and each checkpoint is twice their size.
         for checkpoint in [*out_dir.glob("iter_*.pth"), *out_dir.glob("best_*.pth")]:
@@ -125,6 +124,19 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
+def _precision(amp: str | None) -> dict[str, Any]:
+    """Settings of the optimizer's wrapper for half precision."""
+    if amp not in AMP:
+        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'amp'")
+    if amp == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("expected a GPU for amp='fp16', found none: set it to None or 'bf16'")
+    if amp is None:
+        return {}
+    if amp == "bf16":
+        return {"type": "BFloat16OptimWrapper"}
+    return {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}
+
+
 def _share_of_batch(batch_size: int) -> int:
     """Images of a step for each process, so that a step does not depend on how many there are."""
     processes = get_world_size()
@@ -139,8 +151,8 @@ def _share_of_batch(batch_size: int) -> int:
 def _train(config: Config, out_dir: Path) -> None:
     """Train, and write the weights that the config selects."""
     with warnings.catch_warnings():
-        # mmsegmentation warns of its own deprecated ways.
-        warnings.filterwarnings("ignore", module="mmseg")
+        # mmsegmentation warns of its own deprecated ways, mmengine of how it sets up several processes.
+        warnings.filterwarnings("ignore", module="mmseg|mmengine")
         runner = Runner.from_cfg(_runner_settings(config, out_dir))
     # A fifth faster on CPUs and what tensor cores want.
     runner.model.to(memory_format=torch.channels_last)
@@ -176,12 +188,9 @@ def _runner_settings(config: Config, out_dir: Path) -> Config:
     for key in unused:
         settings.pop(key, None)
     settings.launcher = distributed.launcher()
-    if settings.launcher != "none" and torch.cuda.is_available():
-        settings.sync_bn = "torch"
-    elif settings.launcher != "none":
-        settings.model_wrapper_cfg = {
-            "type": "MMDistributedDataParallel",
-            "device_ids": None,
-            "broadcast_buffers": False,
-        }
+    settings.model_wrapper_cfg = {
+        "type": "MMDistributedDataParallel",
+        "device_ids": [torch.cuda.current_device()] if torch.cuda.is_available() else None,
+        "broadcast_buffers": False,
+    }
     return settings

@@ -1,7 +1,5 @@
 # tools/run_stage.sh segment voc
 # DeepLabV2 on ImageNet ResNet101, 20k iterations: the defaults of the base config. Expected on val, from BAS
-# masks: 69.6 after the dense CRF; with full supervision 77.6 (paper; not measured by us yet). The yardstick
-# beside it, published as segment-full, takes as long again:
-#   tools/run_stage.sh segment voc --cfg-options "baselines={'full': 'deeplabv2_r101_voc_full.py'}"
+# masks: 69.6 after the dense CRF; with full supervision 77.6 (paper; not measured by us yet).
 _base_ = ["../_base_/voc.py", "../_base_/segment.py"]
 infer = dict(crf=True)

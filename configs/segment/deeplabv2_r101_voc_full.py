@@ -1,4 +1,4 @@
-# tools/run_stage.sh segment voc --config configs/segment/deeplabv2_r101_voc_full.py --work-dir work/voc_full
+# tools/run_stage.sh segment voc --config configs/segment/deeplabv2_r101_voc_full.py --variant full
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth, which
 # needs SegmentationClassAug. Expected on val: 73.4, and 76.8 after the dense CRF (published figures of this
 # network, the paper of BAS has 77.6; not measured by us yet).

@@ -21,7 +21,7 @@ model = dict(
         out_indices=(0, 1, 2, 3),
         dilations=(1, 1, 2, 4),
         strides=(1, 2, 1, 1),
-        norm_cfg=dict(type="BN", requires_grad=True),  # on several GPUs the stage synchronises it
+        norm_cfg=dict(type="SyncBN", requires_grad=True),  # BN where there is one process
         norm_eval=False,
         style="pytorch",
         contract_dilation=True,
@@ -37,7 +37,7 @@ model = dict(
         c1_channels=48,
         dropout_ratio=0.1,
         num_classes=21,  # with background; the stage sets it from the data set
-        norm_cfg=dict(type="BN", requires_grad=True),
+        norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", avg_non_ignore=True),
     ),
@@ -50,7 +50,7 @@ model = dict(
         concat_input=False,
         dropout_ratio=0.1,
         num_classes=21,
-        norm_cfg=dict(type="BN", requires_grad=True),
+        norm_cfg=dict(type="SyncBN", requires_grad=True),
         align_corners=False,
         loss_decode=dict(type="CrossEntropyLoss", loss_weight=0.4, avg_non_ignore=True),
     ),

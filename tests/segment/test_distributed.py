@@ -38,6 +38,7 @@ written = write_predictions(
 (out / f"rank{distributed.dist.get_rank()}.json").write_text(
     json.dumps({"images": check.images, "predicted": len(list((out / "predictions/val").glob("*.png")))})
 )
+distributed.leave()
 """
 
 
@@ -56,7 +57,7 @@ def test_two_processes_do_what_one_does(tiny_config, demo, tmp_path):
     (tmp_path / "two").mkdir()
     tiny_config.dump(tmp_path / "config.py")
     (tmp_path / "script.py").write_text(SCRIPT)
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node=2", "--master-port=0"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     command += [str(tmp_path / "script.py"), str(tmp_path / "config.py"), str(tmp_path / "two")]
     environment = {**os.environ, "PYTHONPATH": str(PROJECT_ROOT), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)

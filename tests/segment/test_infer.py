@@ -175,6 +175,8 @@ def build_slider(window, stride):
             }
         )
     network.init_weights()
+    # As the Runner and load_segmentor hand it over.
+    network.test_cfg = Config(network.test_cfg)
     return network.eval()
 
 

@@ -88,7 +88,7 @@ def test_training_learns_and_is_not_repeated(tiny_config, tmp_path):
 def test_loss_that_is_not_finite_stops_with_advice(tiny_config, tmp_path):
     config = complete(tiny_config)
     config.optim_wrapper.optimizer.lr = 1e30
-    with pytest.raises(TrainingError, match="lower the learning rate"):
+    with pytest.raises(TrainingError, match="learning rate is too high"):
         train_segmentor(config, out_dir=tmp_path)
 
 
@@ -208,17 +208,41 @@ def test_only_the_last_checkpoints_are_kept(tiny_config, tmp_path, monkeypatch):
     assert [file.name for file in tmp_path.glob("*.pth")] == [NETWORK]
 
 
-def test_half_precision_is_for_gpus(tiny_config, monkeypatch):
-    tiny_config.amp = True
-    assert complete(tiny_config).optim_wrapper.type == "OptimWrapper"
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    settings = complete(tiny_config).optim_wrapper
-    assert (settings.type, settings.loss_scale) == ("AmpOptimWrapper", "dynamic")
+def test_half_precision_on_cpus_is_bfloat16(tiny_config, tmp_path):
+    tiny_config.amp = "bf16"
+    tiny_config.train_cfg.max_iters = 2
+    kinds = []
+    forward = segment.deeplabv2.DeepLabV2Head.forward
+
+    def note(self, inputs):
+        logit = forward(self, inputs)
+        kinds.append(logit.dtype)
+        return logit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment.deeplabv2.DeepLabV2Head, "forward", note)
+        network = train_segmentor(complete(tiny_config), out_dir=tmp_path)
+    assert kinds == [torch.bfloat16] * 2
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("amp", "message"),
+    [
+        pytest.param("fp8", "expected None, 'bf16' or 'fp16', got 'fp8'", id="unknown"),
+        pytest.param("fp16", "expected a GPU for amp='fp16', found none", id="no-gpu"),
+    ],
+)
+def test_a_precision_that_is_not_there_is_refused(tiny_config, monkeypatch, amp, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    tiny_config.amp = amp
+    with pytest.raises(ConfigError, match=message):
+        complete(tiny_config)
 
 
 @pytest.mark.gpu
-def test_half_precision_trains(tiny_config, tmp_path):
-    tiny_config.amp = True
+def test_half_precision_trains_on_a_gpu(tiny_config, tmp_path):
+    tiny_config.amp = "fp16"
     network = train_segmentor(complete(tiny_config), out_dir=tmp_path)
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
 
