@@ -42,6 +42,10 @@ def run(
     masks: Annotated[
         Path | None, typer.Option(help="Published masks to train on instead of our own.")
     ] = None,
+    allow_ground_truth: Annotated[
+        bool,
+        typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so."),
+    ] = False,
     resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -75,7 +79,9 @@ def run(
             name,
             dataset,
             path=from_here(config),
-            options=options,
+            options=[*options, "allow_ground_truth=True"]
+            if allow_ground_truth and name == "segment"
+            else options,
             work_dir=folder,
             inputs=inputs,
             resume=resume,
