@@ -9,13 +9,9 @@ from seeds.train import train_seeds
 from wsss.artifacts import read_seed
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
-from wsss.evaluate import at_threshold, oracle, sweep_seeds
+from wsss.evaluate import at_threshold, oracle, score_image_specific, sweep_seeds
 from wsss.images import check_images
 from wsss.stage import Job, Result, Stage
-
-# Where image-specific thresholds are brought to before maps are compared; any value gives the same labels
-# for images of one class.
-MIDDLE = 0.5
 
 
 def run(job: Job) -> Result:
@@ -75,10 +71,8 @@ def _score(
     }
     figures["mIoU_fixed_threshold"] = at_threshold(sweep, fixed).figures()["mIoU"]
     if image_specific:
-        sweep = sweep_seeds(
-            lambda one: read_seed(job.out_dir / f"{one}.npz").calibrated(MIDDLE), job.dataset, image_ids
-        )
-        figures["mIoU_image_specific"] = at_threshold(sweep, MIDDLE).figures()["mIoU"]
+        own = score_image_specific(lambda one: job.out_dir / f"{one}.npz", job.dataset, image_ids)
+        figures["mIoU_image_specific"] = own.figures()["mIoU"]
         thresholds["seed_image_specific"] = "L_bas + area of each map, without ground truth"
     return figures, thresholds
 

@@ -46,6 +46,7 @@ def run(
         bool,
         typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so."),
     ] = False,
+    baselines: Annotated[bool, typer.Option(help="Run the baselines that the preset names too.")] = True,
     resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -86,6 +87,7 @@ def run(
             inputs=inputs,
             resume=resume,
             variant=variant,
+            with_baselines=baselines and not variant,
         )
     if is_main():
         _print_figures(artifacts, as_json=as_json)
@@ -109,6 +111,7 @@ def _run_with_baselines(
     inputs: dict[str, Path],
     resume: bool,
     variant: str,
+    with_baselines: bool,
 ) -> list[Artifact]:
     """Run a stage, then the baselines that its config names; their configs lie beside its presets."""
     config = load_config(name, dataset, path=path, options=options)
@@ -120,7 +123,7 @@ def _run_with_baselines(
         "resume": resume,
     }
     artifacts = [run_stage(stage, config, variant=variant, **common)]
-    baselines = {} if variant else config.get("baselines") or {}
+    baselines = config.get("baselines") or {} if with_baselines else {}
     for other, file in baselines.items():
         baseline = load_config(name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options)
         artifacts.append(run_stage(stage, baseline, variant=other, **common))
