@@ -226,7 +226,8 @@ def _drop_stride(block: nn.Module) -> None:
             module.stride = (1, 1)
         elif isinstance(module, nn.MaxPool2d):
             # Only an odd window has a middle: VGG's 2 x 2 become 3 x 3, as in DeepLab's VGG.
-            size = int(module.kernel_size) // 2 * 2 + 1
+            side = module.kernel_size if isinstance(module.kernel_size, int) else module.kernel_size[0]
+            size = side // 2 * 2 + 1
             module.stride, module.kernel_size, module.padding = 1, size, size // 2
 
 
