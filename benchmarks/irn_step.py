@@ -1,8 +1,8 @@
 """Loss of IRNet against the gather-per-path way: seconds forward and backward, and the ratio of both.
 
-``python benchmarks/irn_step.py [--batch N] [--side N]``. Radius 10. The other way looks up every pixel of every
-path in tables that are built once for the size of the image, as the authors do, and takes the maximum of each
-path. Both ways in turn, the best of several; the two losses must agree.
+``python benchmarks/irn_step.py [--batch N] [--side N]``. Radius 10. The other way looks up every pixel of
+every path in tables that are built once for the size of the image, as the authors do, and takes the maximum
+of each path. Both ways in turn, the best of several; the two losses must agree.
 """
 
 import argparse
@@ -35,6 +35,7 @@ class GatherLoss:
         self.destination = torch.stack([self.source + distance for distance in distances])
 
     def __call__(self, edge_logit: Tensor, label: Tensor) -> Tensor:
+        """Positive plus negative loss of logits (B, 1, h, w) and labels (B, h, w)."""
         edge = edge_logit.sigmoid().flatten(1)
         largest = torch.cat([edge[:, table].amax(dim=2) for table in self.tables], dim=1)
         flat = label.flatten(1)
@@ -73,7 +74,7 @@ def main() -> None:
             loss = way()
             loss.backward()
             least[name] = min(least[name], time.perf_counter() - begin)
-            losses[name] = float(loss)
+            losses[name] = float(loss.detach())
     for name, seconds in least.items():
         print(f"{name:16} {seconds:7.3f} s, loss {losses[name]:.6f}")
     print(

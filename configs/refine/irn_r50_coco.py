@@ -1,7 +1,7 @@
 # tools/run_stage.sh refine coco
-# Expected: val mIoU 45.1 from BAS + IRN masks (paper; it scores no masks on COCO; not measured here: no ResNet
-# weights). The thresholds are RIB's on COCO, next to those of BAS on VOC; ReCAM's: .35/.10, power 1, score .25.
-# 82,081 images: GPUS=N tools/run_stage.sh refine coco shares them among N processes.
+# Expected: val mIoU 45.1 from BAS + IRN masks (paper, no mask figures there; not measured here: no ResNet
+# weights). Thresholds: RIB's on COCO, next to those of BAS on VOC; ReCAM's: .35/.10, power 1, score .25.
+# GPUS=N shares the 82,081 images among N processes.
 _base_ = ["../_base_/coco.py", "../_base_/refine.py"]
 labels = dict(
     foreground_threshold=0.35,
