@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import IGNORE, Seed, read_mask
+from wsss.artifacts import IGNORE, Artifact, Seed, read_mask, read_seed
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.metrics import confusion_matrix, iou, mean_iou
@@ -99,9 +100,7 @@ def sweep_seeds(
     Raises:
         DataError: no image has ground truth.
     """
-    side = len(dataset.classes) + 1
-    steps = len(THRESHOLDS) + 1
-    counts = np.zeros((side, side, steps), np.int64)
+    total = np.zeros((len(THRESHOLDS), len(dataset.classes) + 1, len(dataset.classes) + 1), np.int64)
     scored = _with_truth(dataset, image_ids)
     for image_id in track(scored, description):
         truth = read_truth(dataset, image_id)
@@ -110,19 +109,54 @@ def sweep_seeds(
             raise DataError(
                 f"expected a seed of size {truth.shape}, got {seed.size} for {image_id}: check its file"
             )
-        label, score = _best(seed)
-        valid = truth != IGNORE
-        # How many thresholds lie below the score: at threshold j the pixel is foreground where j < passed.
-        passed = np.searchsorted(THRESHOLDS, score[valid], side="left")
-        index = (truth[valid].astype(np.int64) * side + label[valid]) * steps + passed
-        counts += np.bincount(index, minlength=counts.size).reshape(counts.shape)
-    below = counts.cumsum(axis=2)
-    scores = []
-    for step in range(len(THRESHOLDS)):
-        confusion = below[:, :, -1] - below[:, :, step]
-        confusion[:, 0] += below[:, :, step].sum(axis=1)
-        scores.append(Scores(confusion, tuple(dataset.classes), len(scored)))
-    return scores
+        total += threshold_confusions(seed, truth, len(dataset.classes))
+    return [Scores(confusion, tuple(dataset.classes), len(scored)) for confusion in total]
+
+
+def sweep_rows(artifact: Artifact, dataset: DataSet) -> list[dict[str, Any]]:
+    """Score published seeds at every threshold, and at their image-specific ones where they have them.
+
+    Args:
+        artifact: published seeds.
+        dataset: holds the ground truth.
+
+    Returns:
+        Rows of ``threshold`` (a number, or "per map"), ``chosen`` (by whom, and whether ground truth was
+        used) and the figures of `Scores.figures`.
+
+    Raises:
+        DataError: no image has ground truth.
+    """
+    sweep = sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, artifact.ids)
+    best = int(np.argmax([mean_iou(one.confusion) for one in sweep]))
+    rows: list[dict[str, Any]] = [
+        {
+            "threshold": float(threshold),
+            "chosen": f"oracle threshold, {artifact.split}" if i == best else "fixed",
+        }
+        | one.figures()
+        for i, (threshold, one) in enumerate(zip(THRESHOLDS, sweep, strict=True))
+    ]
+    if read_seed(artifact.file(artifact.ids[0])).thresholds is not None:
+        chosen = {"threshold": "per map", "chosen": "L_bas + area of each map, without ground truth"}
+        rows.append(chosen | score_image_specific(artifact.file, dataset, artifact.ids).figures())
+    return rows
+
+
+def score_image_specific(file: Callable[[str], Path], dataset: DataSet, image_ids: Sequence[str]) -> Scores:
+    """Score seeds at the image-specific thresholds that they carry.
+
+    A pixel is the class whose map, calibrated by its threshold (`Seed.calibrated`), is highest, if it is
+    above it.
+
+    Raises:
+        ArtifactError: a seed has no thresholds.
+        DataError: no image has ground truth.
+    """
+    # Any middle gives the same labels: all powers grow by one factor.
+    middle = 0.5
+    sweep = sweep_seeds(lambda one: read_seed(file(one)).calibrated(middle), dataset, image_ids)
+    return at_threshold(sweep, middle)
 
 
 def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
