@@ -9,12 +9,9 @@ from seeds.train import train_seeds
 from wsss.artifacts import read_seed
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
-from wsss.evaluate import at_threshold, oracle, sweep_seeds
+from wsss.evaluate import at_threshold, oracle, score_image_specific, sweep_seeds
+from wsss.images import check_images
 from wsss.stage import Job, Result, Stage
-
-# Where image-specific thresholds are brought to before maps are compared; any value gives the same labels
-# for images of one class.
-MIDDLE = 0.5
 
 
 def run(job: Job) -> Result:
@@ -25,6 +22,9 @@ def run(job: Job) -> Result:
     split = config.dataset.train_split
     dataset.check(split)
     image_ids = dataset.ids(split)
+    if is_main():
+        check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
+    wait()
     network, figures = train_seeds(config, dataset, image_ids, out_dir=job.out_dir / "train")
     write_seeds(network, dataset, image_ids, out_dir=job.out_dir, settings=config.infer)
     scores, thresholds = _score(job, image_ids, split, image_specific=config.infer.image_specific)
@@ -71,10 +71,8 @@ def _score(
     }
     figures["mIoU_fixed_threshold"] = at_threshold(sweep, fixed).figures()["mIoU"]
     if image_specific:
-        sweep = sweep_seeds(
-            lambda one: read_seed(job.out_dir / f"{one}.npz").calibrated(MIDDLE), job.dataset, image_ids
-        )
-        figures["mIoU_image_specific"] = at_threshold(sweep, MIDDLE).figures()["mIoU"]
+        own = score_image_specific(lambda one: job.out_dir / f"{one}.npz", job.dataset, image_ids)
+        figures["mIoU_image_specific"] = own.figures()["mIoU"]
         thresholds["seed_image_specific"] = "L_bas + area of each map, without ground truth"
     return figures, thresholds
 

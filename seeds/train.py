@@ -78,6 +78,7 @@ def train_seeds(
         learning_rate=settings["learning_rate"],
         momentum=settings["momentum"],
         weight_decay=settings["weight_decay"],
+        poly_length=settings["poly_length"],
         num_workers=settings["num_workers"],
         amp=settings["amp"],
         compile=settings["compile"],
@@ -121,7 +122,13 @@ def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> 
     rate = settings["learning_rate"]
     generators = [head.weight for head in network.heads()[1:]]
     heads = {id(head.weight) for head in network.heads()}
-    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in heads]
+    rest = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+        and id(parameter) not in heads
+        and (settings["biases"] or not name.endswith(".bias"))
+    ]
     groups = [
         {"params": rest},
         {"params": [network.classifier.weight], "lr": rate * settings["classifier_factor"]},

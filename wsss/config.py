@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -77,14 +78,59 @@ def apply_options(config: Config, options: Sequence[str]) -> None:
         branches = {
             ".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)
         }
-        if name not in known and name not in branches:
-            raise ConfigError(
-                f"expected a known key, got {name!r} in --cfg-options: {_nearest(name, [*known, *branches])}"
-            )
         value = _parse(text)
-        if name in known:
-            _check_type(name, known[name], value)
+        if name in branches and not isinstance(value, Mapping):
+            raise ConfigError(
+                f"expected a table for {name}, got {value!r} in --cfg-options: set one of its keys, such as "
+                f"{next(key for key in known if key.startswith(f'{name}.'))}"
+            )
+        # A table may be given whole, but not with other keys; an empty one takes any.
+        for key, leaf in [(name, value)] if name in known else flatten({name: value}):
+            if key not in known:
+                nearest = _nearest(key, [*known, *branches])
+                raise ConfigError(f"expected a known key, got {key!r} in --cfg-options: {nearest}")
+            _check_type(key, known[key], leaf)
         config.merge_from_dict({name: value})
+
+
+def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] = ()) -> dict[str, str]:
+    """Where each value of a resolved config comes from.
+
+    Args:
+        file: the config file that it was loaded from.
+        config: the resolved config.
+        options: the overrides that were applied.
+
+    Returns:
+        Dotted name -> the file that set it last, relative to the folder of configs where it lies there, or
+        ``--cfg-options``.
+    """
+    overridden = [option.partition("=")[0] for option in options]
+    layers = list(_layers(file.resolve()))
+
+    def source(name: str) -> str:
+        if any(f"{name}.".startswith(f"{one}.") for one in overridden):
+            return "--cfg-options"
+        found = next((path for path, own in layers if _sets(own, name.split("."))), file)
+        return str(found.relative_to(CONFIG_DIR) if found.is_relative_to(CONFIG_DIR) else found)
+
+    return {name: source(name) for name, _ in flatten(config)}
+
+
+def _layers(file: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
+    """A config file and what it inherits from, the stronger ones first, each with what it sets itself."""
+    own = runpy.run_path(str(file))
+    yield file, own
+    bases = own.get("_base_", ())
+    for base in reversed([bases] if isinstance(bases, str) else bases):
+        yield from _layers((file.parent / base).resolve())
+
+
+def _sets(own: Any, parts: Sequence[str]) -> bool:
+    """Whether a nested table names a setting, or puts something else in its place."""
+    if not parts or not isinstance(own, Mapping):
+        return True
+    return parts[0] in own and _sets(own[parts[0]], parts[1:])
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -133,7 +179,7 @@ def _check_type(name: str, default: Any, value: Any) -> None:
     elif isinstance(default, float):
         fits = isinstance(value, int | float)
     elif isinstance(default, list | tuple):
-        fits = isinstance(value, list | tuple)
+        fits = isinstance(value, list | tuple) and not (_numeric(default) and not _numeric(value))
     else:
         fits = isinstance(value, type(default))
     if not fits:
@@ -141,6 +187,11 @@ def _check_type(name: str, default: Any, value: Any) -> None:
             f"expected {name} of type {type(default).__name__} (such as {default!r}), got {value!r}: "
             "correct the value"
         )
+
+
+def _numeric(values: Sequence[Any]) -> bool:
+    """Whether a list holds numbers alone."""
+    return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
 
 
 def _parse(text: str) -> Any:

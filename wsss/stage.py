@@ -22,9 +22,9 @@ from wsss.backbones import weights_sha256
 from wsss.config import flatten
 from wsss.datasets import DataSet, build_dataset
 from wsss.distributed import is_main, main_first, main_says, wait
-from wsss.errors import ArtifactError
+from wsss.errors import ArtifactError, DataError
 from wsss.log import logger
-from wsss.paths import PROJECT_ROOT
+from wsss.paths import PROJECT_ROOT, resolve_path
 
 UNFINISHED = "unfinished.json"
 # Settings that change where or how fast a stage runs, never what it makes.
@@ -356,3 +356,24 @@ def _commit() -> str:
     except (OSError, subprocess.CalledProcessError):
         return "unknown"
     return done.stdout.strip()
+
+
+def stale_reasons(artifact: Artifact, stage: Stage, config: Config) -> list[str]:
+    """What changed since an artifact was published, in words; where nothing did, a run would skip it.
+
+    Inputs are looked for beside the artifact. An input or a data set that is not there is not compared.
+
+    Raises:
+        ConfigError: weights that the config names are not there.
+    """
+    manifest = artifact.manifest
+    sources = dict(manifest["inputs"])
+    for kind in config.get("reads", stage.reads):
+        with contextlib.suppress(ArtifactError):
+            sources[kind] = open_artifact(artifact.dir.parent / kind).key
+    # The demo would be made on the spot; looking must not do that.
+    if resolve_path(config.dataset.root).is_dir():
+        with contextlib.suppress(DataError):
+            sources["dataset"] = build_dataset(config.dataset).fingerprint(config.dataset.train_split)
+    state = {"settings": _settings(config), "inputs": sources, "stage_schema": stage.schema}
+    return list(_changes(manifest, state).values())

@@ -50,3 +50,14 @@ def test_every_parameter_is_trained_once():
         for parameter in group["params"]
     ]
     assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+
+
+def test_batch_norms_biases_stay_out_where_the_authors_leave_them():
+    network, config = build("train.biases=False")
+    grouped = {
+        id(parameter)
+        for group in _parameter_groups(network, config["train"])
+        for parameter in group["params"]
+    }
+    left_out = {name for name, parameter in network.named_parameters() if id(parameter) not in grouped}
+    assert left_out == {name for name, _ in network.named_parameters() if name.endswith(".bias")} != set()

@@ -1,5 +1,6 @@
 """``wsss data``: check or build a data set."""
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -7,19 +8,118 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from wsss.artifacts import read_mask
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, from_here, print_json
 from wsss.config import load_dataset_settings
-from wsss.datasets import build_dataset
+from wsss.datasets import FolderDataSet, build_dataset
+from wsss.datasets.base import name_some
 from wsss.datasets.coco import SPLITS
 from wsss.datasets.coco_build import build_coco
+from wsss.datasets.folder import ALL
+from wsss.datasets.voc_build import check_voc, convert_sbd, download_voc, find_voc
+from wsss.images import read_image
+from wsss.log import logger
 from wsss.paths import resolve_path
+from wsss.progress import track
 
 data = typer.Typer(no_args_is_help=True, help="Check or build a data set.")
 app.add_typer(data, name="data")
 
 Preset = Annotated[str, typer.Option(help="Whose settings to start from: configs/_base_/NAME.py.")]
 Workers = Annotated[int, typer.Option(min=0, help="Processes; 0: one per CPU core.")]
+
+
+@data.command(epilog="Example: wsss data voc --root data/VOCdevkit/VOC2012 --download")
+def voc(
+    root: Annotated[Path | None, typer.Option(help="VOC2012, VOCdevkit or the folder above it.")] = None,
+    sbd: Annotated[
+        Path | None, typer.Option(help="SBD, to convert its .mat files. Default: ROOT/../../sbd")
+    ] = None,
+    download: Annotated[bool, typer.Option("--download", help="Fetch VOC 2012 and SBD: 3.4 GB.")] = False,
+    labels: Annotated[Path | None, typer.Option(help="cls_labels.npy, for the tags.")] = None,
+    preset: Preset = "voc",
+    as_json: AsJson = False,
+) -> None:
+    """Check VOC 2012 list by list, convert SBD's masks, say what is missing; status 1: it cannot be used."""
+    settings = load_dataset_settings(preset)
+    folder = from_here(root) or resolve_path(settings["root"])
+    augmentation = from_here(sbd) or folder.parent.parent / "sbd"
+    if download:
+        download_voc(folder, augmentation)
+    folder = find_voc(folder)
+    if download or sbd is not None:
+        convert_sbd(folder, augmentation)
+    tags = from_here(labels) or (resolve_path(settings["labels"]) if settings["labels"] else None)
+    rows = check_voc(folder, counts=settings["counts"], labels=tags)
+    if as_json:
+        print_json({"root": str(folder), "splits": rows})
+    else:
+        table = Table(
+            "split",
+            "images",
+            "expected",
+            "missing: images",
+            "masks",
+            "tags",
+            "tags differ",
+            title=str(folder),
+        )
+        keys = ("images", "expected", "images_missing", "masks_missing", "tags_missing", "tags_differ")
+        for split, row in rows.items():
+            table.add_row(split, *(_shown(row.get(key)) for key in keys))
+        Console().print(table)
+    for split, row in rows.items():
+        for problem in row["problems"]:
+            logger.warning("%s: %s", split, problem)
+    if any(rows[split]["problems"] for split in {settings["train_split"], settings["val_split"]}):
+        raise typer.Exit(1)
+
+
+@data.command(epilog="Example: wsss data folder --images photos --tags tags.csv")
+def folder(
+    images: Annotated[Path, typer.Option(help="Folder of the images; subfolders count.")],
+    tags: Annotated[
+        Path | None, typer.Option(help="CSV with file,tags. Default: tags.csv in the folder.")
+    ] = None,
+    ground_truth: Annotated[Path | None, typer.Option(help="Folder of masks ID.png, for scores.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check a folder of your own images and their tags, and print the command that runs all stages on it."""
+    root = from_here(images) or images
+    given = {"labels": from_here(tags), "ground_truth": from_here(ground_truth)}
+    options = {key: str(value) for key, value in given.items() if value is not None}
+    dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"])
+    for image_id in track(dataset.ids(ALL), "check images"):
+        size = read_image(dataset.image_path(image_id)).shape[:2]
+        truth = dataset.mask_path(image_id)
+        if truth is not None:
+            read_mask(truth, num_classes=len(dataset.classes), size=size)
+    dataset.check(ALL)
+    left_out = dataset.unlisted()
+    counts = Counter(label for image_id in dataset.ids(ALL) for label in dataset.tags(image_id))
+    per_class = {name: counts[label] for label, name in enumerate(dataset.classes, start=1)}
+    settings = "".join(f" '{key}={value}'" for key, value in options.items()).replace(" '", " 'dataset.")
+    command = f"tools/run_stage.sh all folder --data-root '{root}'" + (
+        f" --cfg-options{settings}" if settings else ""
+    )
+    if as_json:
+        print_json(
+            {
+                "images": len(dataset.ids(ALL)),
+                "images_per_class": per_class,
+                "not_in_the_csv": list(left_out),
+                "command": command,
+            }
+        )
+        return
+    table = Table("label", "class", "images", title=f"{len(dataset.ids(ALL))} images in {root}")
+    for label, (name, count) in enumerate(per_class.items(), start=1):
+        table.add_row(str(label), name, str(count))
+    Console().print(table)
+    if left_out:
+        logger.warning("the CSV does not name %s", name_some(left_out))
+    logger.info("run it with: %s", command)
 
 
 @data.command(epilog="Example: wsss data coco --root data/coco")

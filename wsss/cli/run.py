@@ -27,7 +27,7 @@ STAGES = {"seeds": "seeds.stage:STAGE", "refine": "refine.stage:STAGE", "segment
 @app.command(epilog="Example: wsss run all demo")
 def run(
     stage: Annotated[str, typer.Argument(help="seeds, refine, segment or all")],
-    dataset: Annotated[str, typer.Argument(help="a preset's name: demo, voc, voc_mini")],
+    dataset: Annotated[str, typer.Argument(help="a preset's name: demo, voc, coco, folder, ...")],
     config: Annotated[Path | None, typer.Option(help="A config file instead of the preset.")] = None,
     data_root: DataRoot = None,
     work_dir: Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")] = None,
@@ -46,6 +46,7 @@ def run(
         bool,
         typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so."),
     ] = False,
+    baselines: Annotated[bool, typer.Option(help="Run the baselines that the preset names too.")] = True,
     resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
     as_json: AsJson = False,
 ) -> None:
@@ -86,6 +87,7 @@ def run(
             inputs=inputs,
             resume=resume,
             variant=variant,
+            with_baselines=baselines and not variant,
         )
     if is_main():
         _print_figures(artifacts, as_json=as_json)
@@ -109,10 +111,11 @@ def _run_with_baselines(
     inputs: dict[str, Path],
     resume: bool,
     variant: str,
+    with_baselines: bool,
 ) -> list[Artifact]:
     """Run a stage, then the baselines that its config names; their configs lie beside its presets."""
     config = load_config(name, dataset, path=path, options=options)
-    stage = _stage(name)
+    stage = load_stage(name)
     common: dict[str, Any] = {
         "dataset_name": dataset,
         "work_dir": work_dir,
@@ -120,14 +123,15 @@ def _run_with_baselines(
         "resume": resume,
     }
     artifacts = [run_stage(stage, config, variant=variant, **common)]
-    baselines = {} if variant else config.get("baselines") or {}
+    baselines = config.get("baselines") or {} if with_baselines else {}
     for other, file in baselines.items():
         baseline = load_config(name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options)
         artifacts.append(run_stage(stage, baseline, variant=other, **common))
     return artifacts
 
 
-def _stage(name: str) -> Stage:
+def load_stage(name: str) -> Stage:
+    """Import a stage by its name on the command line."""
     module, _, attribute = STAGES[name].partition(":")
     stage: Stage = getattr(importlib.import_module(module), attribute)
     return stage

@@ -2,6 +2,8 @@
 
 import difflib
 import inspect
+import types
+import typing
 from collections.abc import Mapping
 from typing import Any
 
@@ -57,4 +59,23 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
             raise ConfigError(
                 f"expected settings of data set type {kind} ({', '.join(known)}), got dataset.{key}: {advice}"
             )
+    hints = typing.get_type_hints(DATASETS[kind].__init__)
+    for key, value in settings.items():
+        if not _fits(value, hints[key]):
+            raise ConfigError(
+                f"expected dataset.{key} of type {_type_name(hints[key])}, got {value!r}: correct the value"
+            )
     return DATASETS[kind](**settings)
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of an annotation such as ``Mapping[str, int] | None``."""
+    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    plain = tuple(typing.get_origin(one) or one for one in kinds)
+    if isinstance(value, bool) or (isinstance(value, str) and str not in plain):
+        return bool in plain and isinstance(value, bool)
+    return isinstance(value, plain)
+
+
+def _type_name(hint: Any) -> str:
+    return str(getattr(hint, "__name__", hint)).replace("collections.abc.", "").replace("pathlib.", "")

@@ -39,7 +39,7 @@ class VocDataSet(DataSet):
     """A folder in the layout of ``VOCdevkit/VOC2012``.
 
     Tags come from the labels file where one is given, else from ``Annotations/ID.xml``, where objects marked
-    difficult count. Ground truth comes from ``SegmentationClassAug`` (SBD) if that folder is there, else from
+    difficult count. Ground truth comes from ``SegmentationClassAug`` (SBD) where it has the image, else from
     ``SegmentationClass``.
     """
 
@@ -77,7 +77,6 @@ class VocDataSet(DataSet):
                     f"expected the folder {folder} of data set {name} in {self.root}, found none: "
                     "put the data there or set dataset.root"
                 )
-        self._mask_folder = next((folder for folder in _MASK_FOLDERS if (self.root / folder).is_dir()), None)
 
     def ids(self, split: str) -> tuple[str, ...]:
         """Ids of the images of one split, in the order of ``ImageSets/Segmentation/SPLIT.txt``.
@@ -116,10 +115,8 @@ class VocDataSet(DataSet):
 
     def mask_path(self, image_id: str) -> Path | None:
         """File of the ground truth of one image: 0 background, 1..C, 255 ignore. None where there is none."""
-        if self._mask_folder is None:
-            return None
-        path = self.root / self._mask_folder / f"{image_id}.png"
-        return path if path.is_file() else None
+        paths = (self.root / folder / f"{image_id}.png" for folder in _MASK_FOLDERS)
+        return next((path for path in paths if path.is_file()), None)
 
     @functools.cached_property
     def _labels(self) -> dict[str, tuple[int, ...]]:

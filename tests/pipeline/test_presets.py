@@ -1,0 +1,56 @@
+"""Every preset of every stage builds its network; no weights are read and none are computed."""
+
+import warnings
+
+import pytest
+import torch
+from mmengine.registry import DefaultScope
+from mmseg.registry import MODELS
+
+import segment.backbone
+import segment.deeplabv2  # noqa: F401  registers the head
+from refine.train import build_irnet
+from seeds.train import build_network
+from segment.train import complete_config
+from wsss.artifacts import Artifact
+from wsss.config import CONFIG_DIR, load_config
+
+
+def presets(stage):
+    """The files but for those named like a data set, which are aliases of others."""
+    aliases = {file.name for file in (CONFIG_DIR / "_base_").glob("*.py")}
+    return sorted(file for file in (CONFIG_DIR / stage).glob("*.py") if file.name not in aliases)
+
+
+def build_on_meta(build):
+    """Parameters have shapes but no memory there: a ResNet101 is built in a moment."""
+    with torch.device("meta"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return build()
+
+
+@pytest.mark.parametrize("file", presets("seeds"), ids=lambda file: file.stem)
+def test_seeds(file):
+    config = load_config("seeds", "-", path=file)
+    config.model.pretrained = None
+    network = build_on_meta(lambda: build_network(config, 7, steps_per_epoch=10))
+    assert any(parameter.shape[0] == 7 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("file", presets("refine"), ids=lambda file: file.stem)
+def test_refine(file, tmp_path):
+    config = load_config("refine", "-", path=file)
+    config.model.update(pretrained=None, weights_from=None)
+    assert len(list(build_on_meta(lambda: build_irnet(config, Artifact(tmp_path, {}))).parameters())) > 0
+
+
+@pytest.mark.parametrize("file", presets("segment"), ids=lambda file: file.stem)
+def test_segment(file):
+    config = complete_config(load_config("segment", "-", path=file), num_classes=6, masks=None)
+    config.model.backbone.pretrained = None
+
+    def build():
+        with DefaultScope.overwrite_default_scope("mmseg"):
+            return MODELS.build(config.model)
+
+    assert build_on_meta(build).decode_head.num_classes == 7

@@ -1,0 +1,47 @@
+"""``wsss config show``: what a stage would run with, and where each value comes from."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from wsss.cli.app import app
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.config import CONFIG_DIR, flatten, load_config, value_sources
+
+config = typer.Typer(no_args_is_help=True, help="Look at settings.")
+app.add_typer(config, name="config")
+
+
+@config.callback()
+def _settings() -> None:
+    """Look at settings."""
+
+
+@config.command(epilog="Example: wsss config show seeds voc --cfg-options train.epochs=5")
+def show(
+    stage: Annotated[str, typer.Argument(help="seeds, refine or segment")],
+    dataset: Annotated[str, typer.Argument(help="a preset's name")],
+    file: Annotated[
+        Path | None, typer.Option("--config", help="A config file instead of the preset.")
+    ] = None,
+    data_root: DataRoot = None,
+    cfg_options: CfgOptions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print the resolved settings of a stage, each with the file that set it last."""
+    options = with_root(cfg_options, data_root)
+    path = from_here(file)
+    resolved = load_config(stage, dataset, path=path, options=options)
+    sources = value_sources(path or CONFIG_DIR / stage / f"{dataset}.py", resolved, options)
+    if as_json:
+        print_json({name: {"value": value, "from": sources[name]} for name, value in flatten(resolved)})
+        return
+    table = Table()
+    for column in ("setting", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for name, value in flatten(resolved):
+        table.add_row(name, repr(value), sources[name])
+    Console().print(table)

@@ -1,0 +1,86 @@
+"""``wsss status``: what is published, from what, with which figures, and what is stale and why."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from mmengine.config import Config
+from rich.console import Console
+from rich.table import Table
+
+from wsss.artifacts import MANIFEST
+from wsss.cli.app import app
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.cli.run import STAGES, load_stage
+from wsss.config import CONFIG_DIR, load_config
+from wsss.errors import ConfigError
+from wsss.log import logger
+from wsss.paths import PROJECT_ROOT
+from wsss.stage import Stage
+from wsss.status import describe_work
+
+
+@app.command(epilog="Example: wsss status voc")
+def status(
+    dataset: Annotated[str | None, typer.Argument(help="A preset's name. Default: all in work/.")] = None,
+    work_dir: Annotated[Path | None, typer.Option(help="Default: work/DATASET")] = None,
+    data_root: DataRoot = None,
+    cfg_options: CfgOptions = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show what is published, from what and with which figures, and what is stale and why.
+
+    Artifacts are compared with the presets; give the options of your run to compare with those.
+    """
+    folders = {dataset: from_here(work_dir) or PROJECT_ROOT / "work" / dataset} if dataset else _all_folders()
+    options = with_root(cfg_options, data_root)
+    if dataset is None and (options or work_dir is not None):
+        raise ConfigError("expected a data set with these options, got none: wsss status DATASET ...")
+    rows = {name: describe_work(folder, _wanted(name, options)) for name, folder in folders.items()}
+    if as_json:
+        print_json(rows)
+        return
+    for name, folder in folders.items():
+        if rows[name]:
+            _print(rows[name], title=f"{name}: {folder}")
+        else:
+            logger.info("nothing is published in %s: tools/run_stage.sh all %s", folder, name)
+
+
+def _all_folders() -> dict[str, Path]:
+    found = sorted({file.parent.parent for file in (PROJECT_ROOT / "work").glob(f"*/*/{MANIFEST}")})
+    return {folder.name: folder for folder in found}
+
+
+def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Config]]:
+    """Folder name -> the stage and the config that fill it, as `wsss run` would choose them."""
+    wanted = {}
+    for name in STAGES:
+        if not (CONFIG_DIR / name / f"{dataset}.py").is_file():
+            continue
+        stage, config = load_stage(name), load_config(name, dataset, options=options)
+        wanted[stage.writes] = (stage, config)
+        for variant, file in (config.get("baselines") or {}).items():
+            baseline = load_config(name, dataset, path=CONFIG_DIR / name / file, options=options)
+            wanted[f"{stage.writes}-{variant}"] = (stage, baseline)
+    return wanted
+
+
+def _print(rows: list[dict[str, Any]], *, title: str) -> None:
+    table = Table(title=title)
+    for column in ("artifact", "state", "mIoU %", "split", "images", "from", "finished", "code", "why"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        score = row.get("mIoU")
+        table.add_row(
+            row["name"],
+            row["state"],
+            "-" if score is None else f"{100 * score:.1f}",
+            row.get("split", ""),
+            str(row.get("images", "")),
+            ", ".join(row.get("inputs", ())),
+            row.get("finished") or "",
+            row.get("code") or "",
+            "\n".join(row["why"]),
+        )
+    Console().print(table)
