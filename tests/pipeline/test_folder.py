@@ -18,11 +18,13 @@ SETTINGS = {
     ),
     "refine": (
         "model.backbone=plain8", "model.pretrained=None", "model.weights_from='seeds'", "train.crop=64",
-        "train.epochs=1", "train.batch_size=4", "train.num_workers=0", "labels.num_workers=1", "infer.steps=8",
+        "train.epochs=1", "train.batch_size=4", "train.num_workers=0", "labels.num_workers=1",
+        "infer.steps=8",
     ),
     "segment": (
         "weights_from='seeds'", "reads=('masks', 'seeds')", "model.backbone.name='plain8'",
-        "model.backbone.pretrained=None", "model.backbone.freeze_norm=False", "model.decode_head.in_channels=128",
+        "model.backbone.pretrained=None", "model.backbone.freeze_norm=False",
+        "model.decode_head.in_channels=128",
         "train_cfg.max_iters=2", "train_dataloader.batch_size=2", "train_dataloader.num_workers=0",
         "infer.scales=(1.0,)",
     ),
@@ -51,11 +53,11 @@ def folders(tmp_path_factory):
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         printed[stage] = json.loads(done.stdout)
-    return images, work, printed
+    return work, printed
 
 
 def test_every_stage_publishes_and_makes_up_no_figure(folders):
-    _, work, printed = folders
+    work, printed = folders
     names = {"seeds": "seeds", "refine": "masks", "segment": "segment"}
     for stage, name in names.items():
         assert "mIoU" not in printed[stage][name]["figures"]
@@ -66,7 +68,7 @@ def test_every_stage_publishes_and_makes_up_no_figure(folders):
 
 
 def test_masks_and_predictions_fit_the_images(folders):
-    images, work, _ = folders
+    work, _ = folders
     for name in ("masks", "segment"):
         artifact = open_artifact(work / name)
         assert "rot/bild 1" in artifact.ids

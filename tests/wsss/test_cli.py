@@ -190,17 +190,21 @@ def test_coco_is_built_and_told(invoke, tmp_path):
             {"id": 1, "image_id": 1, "category_id": 18, "area": 9, "segmentation": [[1, 1, 4, 1, 4, 4]]}
         ],
     }
-    for split in ("train", "val"):
-        (tmp_path / "coco" / f"{split}2017").mkdir(parents=True)
-        (tmp_path / "coco" / "annotations").mkdir(exist_ok=True)
-        Image.new("RGB", (8, 8)).save(tmp_path / "coco" / f"{split}2017" / "x.jpg")
-        (tmp_path / "coco" / "annotations" / f"instances_{split}2017.json").write_text(
-            json.dumps(annotations)
-        )
-    code, _, err = invoke("data", "coco", "--root", "coco", "--year", "2017", "--num-workers", "1", "--json")
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    for part in ("train2014", "val2014", "train2017", "val2017"):
+        (tmp_path / "coco" / part).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / "coco" / part / "x.jpg")
+        (tmp_path / "coco" / "annotations" / f"instances_{part}.json").write_text(json.dumps(annotations))
+    code, out, err = invoke(
+        "data", "coco", "--root", "coco", "--year", "2017", "--num-workers", "1", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["val"]["images_per_class"] == {"dog": 1}
+    # The preset is that of 2014, and so are its numbers of images.
+    code, _, err = invoke("data", "coco", "--root", "coco", "--num-workers", "1")
     assert code == 1
     assert "expected 82081 images in split train of coco, got 1" in err
-    assert (tmp_path / "coco" / "tags_train2017.json").is_file()
+    assert (tmp_path / "coco" / "tags_train2014.json").is_file()
 
 
 def test_config_show_tells_values_and_sources(invoke):
