@@ -16,7 +16,6 @@ from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
-from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
 from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
@@ -26,10 +25,10 @@ from wsss.artifacts import atomic_write
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.errors import ConfigError, TrainingError, WsssError
 from wsss.log import logger
+from wsss.precision import build_optim_wrapper
 from wsss.progress import track
 
 FINAL = "network.pth"
-AMP = (None, "bf16", "fp16")
 
 
 class Trainable(Protocol):
@@ -189,7 +188,7 @@ def _build_runner(
             "collate_fn": {"type": "default_collate"},
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
-        optim_wrapper=_optim_wrapper(optimizer, schedule.amp),
+        optim_wrapper=build_optim_wrapper(optimizer, schedule.amp),
         param_scheduler={
             "type": "PolyLR",
             "power": schedule.poly_power,
@@ -268,29 +267,6 @@ def _share_batch_statistics(network: nn.Module, description: str) -> None:
             "number of processes",
             description,
         )
-
-
-def _optim_wrapper(optimizer: torch.optim.Optimizer, amp: str | None) -> OptimWrapper:
-    if amp not in AMP:
-        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'train.amp'")
-    if amp == "bf16":
-        return BFloat16OptimWrapper(optimizer=optimizer)
-    if amp is None:
-        return OptimWrapper(optimizer=optimizer)
-    if not torch.cuda.is_available():
-        raise ConfigError("expected a GPU for train.amp='fp16', found none: set it to None or 'bf16'")
-    return AmpOptimWrapper(optimizer=optimizer, dtype="float16", loss_scale="dynamic")
-
-
-class BFloat16OptimWrapper(OptimWrapper):
-    """Forward passes in bfloat16, on CPUs too; its range is that of float32, so no loss is scaled."""
-
-    @contextlib.contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Around the forward pass of a step."""
-        device = next(model.parameters()).device.type
-        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
-            yield
 
 
 @contextlib.contextmanager

@@ -79,6 +79,7 @@ def test_seeds_are_the_same_for_any_number_of_processes(root):
         assert np.abs(again.maps - seed.maps).max() < 1e-3
 
 
+@pytest.mark.slow
 def test_finished_stage_is_skipped_by_both(root):
     begin = (root / "work" / "seeds" / "manifest.json").stat().st_mtime_ns
     done = run_seeds(root, processes=2)
