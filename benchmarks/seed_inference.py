@@ -50,11 +50,15 @@ def main() -> None:
     options = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     torch.manual_seed(0)
-    theirs = BASNet("resnet50", 20).eval().to(device)
+    image = torch.randn(1, 3, options.height, options.width, device=device)
+    theirs = BASNet("resnet50", 20).to(device)
+    with torch.no_grad():
+        for _ in range(10):
+            theirs(image)  # gives batch norm statistics that fit random weights
+    theirs.eval()
     ours = BASNet("resnet50", 20).eval()
     ours.load_state_dict(theirs.state_dict())
     ours.to(device, memory_format=torch.channels_last)
-    image = torch.randn(1, 3, options.height, options.width, device=device)
     ways = {
         "ours": lambda: multi_scale_maps(ours, image, scales=SCALES, flip=True),
         "full forward": lambda: full_forward_maps(theirs, image),

@@ -154,8 +154,6 @@ def _train(config: Config, out_dir: Path) -> None:
         # mmsegmentation warns of its own deprecated ways, mmengine of how it sets up several processes.
         warnings.filterwarnings("ignore", module="mmseg|mmengine")
         runner = Runner.from_cfg(_runner_settings(config, out_dir))
-    # A fifth faster on CPUs and what tensor cores want.
-    runner.model.to(memory_format=torch.channels_last)
     steps = int(config.train_cfg.max_iters)
     runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
     logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)

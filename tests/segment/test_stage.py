@@ -6,11 +6,14 @@ import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from typer.testing import CliRunner
 
+import wsss.cli.run as command
 from segment.checks import LabelCheck
 from segment.stage import STAGE, describe_training, masks_folder, run, seeds_backbone
 from wsss.artifacts import MANIFEST, Artifact, read_mask, write_json, write_mask
 from wsss.backbones import build_backbone
+from wsss.cli import app
 from wsss.errors import ArtifactError, ConfigError
 from wsss.metrics import confusion_matrix, mean_iou
 from wsss.stage import Job, run_stage
@@ -190,3 +193,17 @@ def test_contradictory_weights_are_refused(tiny_config, demo, seeds, tmp_path):
     (seeds.dir / "train" / "backbone.pth").unlink()
     with pytest.raises(ConfigError, match="run the stage seeds, or set weights_from=None"):
         seeds_backbone(Job(tiny_config, demo, {"seeds": seeds}, tmp_path))
+
+
+def test_the_flag_reaches_the_stage_segment_alone(monkeypatch):
+    seen = {}
+
+    def note(name, dataset, *, options, **rest):
+        seen[name] = options
+        return []
+
+    monkeypatch.setattr(command, "_run_with_baselines", note)
+    monkeypatch.setattr(command, "_print_figures", lambda artifacts, as_json: None)
+    result = CliRunner().invoke(app, ["run", "all", "demo", "--allow-ground-truth"])
+    assert result.exit_code == 0, result.output
+    assert seen == {"seeds": [], "refine": [], "segment": ["allow_ground_truth=True"]}

@@ -1,5 +1,7 @@
 """The package for VOC's server: its layout, and everything that is refused before it is written."""
 
+import logging
+import sys
 import tarfile
 
 import numpy as np
@@ -7,6 +9,8 @@ import pytest
 from PIL import Image
 
 from wsss.artifacts import voc_palette, write_mask
+from wsss.cli import main
+from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.errors import ArtifactError, ConfigError
 from wsss.submit import write_voc_package
@@ -119,3 +123,52 @@ def test_wrong_settings_are_refused(data, folder, tmp_path, settings, message):
     out = tmp_path / settings.pop("out", "voc.tar.gz")
     with pytest.raises(ConfigError, match=message):
         write_voc_package(folder, data, IDS, out=out, **settings)
+
+
+def test_the_verb_packs_a_folder(data, folder, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    arguments = [
+        "submit",
+        "voc",
+        "--data-root",
+        "VOC2012",
+        "--predictions",
+        "predictions",
+        "--out",
+        "p.tar.gz",
+    ]
+    # The preset wants all 1,456 images of VOC.
+    assert call(monkeypatch, *arguments) == 1
+    assert "expected 1456 images in split test of voc, got 6" in capsys.readouterr().err
+    settings = load_config("segment", "voc")
+    settings.dataset.counts = {}
+    monkeypatch.setattr("wsss.cli.submit.load_config", lambda *_, options: with_root(settings, data.root))
+    assert call(monkeypatch, *arguments) == 0
+    assert capsys.readouterr().out.strip() == str(tmp_path / "p.tar.gz")
+    assert len(content(tmp_path / "p.tar.gz", tmp_path / "unpacked")) == 6
+
+
+def test_the_verb_is_for_vocs_layout(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    demo = build_dataset({"type": "demo", "root": str(tmp_path / "demo"), "train": 2, "val": 2, "side": 96})
+    monkeypatch.setattr("wsss.cli.submit.build_dataset", lambda settings: demo)
+    assert call(monkeypatch, "submit", "demo") == 2
+    assert "expected a data set in VOC's layout for its server, got demo" in capsys.readouterr().err
+
+
+def with_root(config, root):
+    config.dataset.root = str(root)
+    return config
+
+
+def call(monkeypatch, *arguments):
+    """Exit status of the command line."""
+    monkeypatch.setattr(sys, "argv", ["wsss", *arguments])
+    handlers = list(logging.getLogger("wsss").handlers)
+    try:
+        with pytest.raises(SystemExit) as stopped:
+            main()
+    finally:
+        logging.getLogger("wsss").handlers = handlers
+        logging.getLogger("wsss").propagate = True
+    return stopped.value.code
