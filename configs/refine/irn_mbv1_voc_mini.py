@@ -11,8 +11,9 @@ model = dict(
 labels = dict(
     foreground_threshold=0.70, background_threshold=0.45, chosen="around the seeds' oracle threshold, train"
 )
-# The walk takes means of the seeds, and means of soft seeds are high everywhere. A high power leaves only their
-# cores to walk, which may then walk further (a lower beta): docs/results.md, Masks.
+# The walk takes means of the seeds, and means of soft seeds are high everywhere. A high power leaves only
+# their cores to walk, which may then walk further (a lower beta): docs/results.md, Masks. Sharp seeds, such
+# as CAM's, want infer.seed_power=1.5 and a background score to match.
 infer = dict(
     seed_power=10.0,
     beta=6.0,
