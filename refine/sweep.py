@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from refine.infer import EDGE, WALK, WalkScores, grid_of, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
 from refine.parallel import map_images
-from wsss.artifacts import Artifact, open_artifact, read_mask
+from wsss.artifacts import IGNORE, Artifact, open_artifact, read_mask
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
@@ -72,17 +72,18 @@ def sweep_masks(
             )
             for one, truth in scored.items()
         ]
-        products = map_images(_count, tasks, f"seed power {power:g}", num_workers=num_workers)
-        tally = [sum(parts) for parts in zip(*products, strict=True)]
+        tally = _Tally(len(dataset.classes))
+        for count in map_images(_count, tasks, f"seed power {power:g}", num_workers=num_workers):
+            tally.add(count)
         rows += [{"seed_power": power} | row for row in _rows(tally, masks, dataset, len(scored), stored)]
     return rows
 
 
 def _rows(
-    tally: Sequence[NDArray[np.int64]], masks: Artifact, dataset: DataSet, images: int, stored: bool
+    tally: _Tally, masks: Artifact, dataset: DataSet, images: int, stored: bool
 ) -> list[dict[str, Any]]:
     """Rows of one seed power: the choice in use, the best one, and those that differ between images."""
-    confusions, otsu, best = tally
+    confusions = tally.fixed
     used = masks.manifest["thresholds"]
     highest = int(np.argmax([mean_iou(one) for one in confusions]))
     choices: list[tuple[float | str, str, NDArray[np.int64]]] = []
@@ -91,8 +92,8 @@ def _rows(
         choices.append((float(THRESHOLDS[nearest]), used["background_score_chosen"], confusions[nearest]))
     oracle = f"oracle threshold, {masks.split}"
     choices.append((float(THRESHOLDS[highest]), oracle, confusions[highest]))
-    choices.append(("per image", "Otsu's method, without ground truth", otsu))
-    choices.append(("per image", f"oracle threshold of each image, {masks.split}", best))
+    choices.append(("per image", "Otsu's method, without ground truth", tally.otsu))
+    choices.append(("per image", f"oracle threshold of each image, {masks.split}", tally.best))
     rows = []
     for score, chosen, confusion in choices:
         figures = Scores(confusion, tuple(dataset.classes), images).figures()
@@ -113,14 +114,49 @@ class _Task:
     classes: int
 
 
-def _count(task: _Task) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Confusion matrices of one image: at every background score, at Otsu's, at the image's best."""
+@dataclasses.dataclass(frozen=True)
+class _Count:
+    """Confusion matrices of one image among the L labels that occur in it: little to send, also on COCO.
+
+    Attributes:
+        labels: (L,) of the data set, ascending from 0.
+        confusions: (len(THRESHOLDS), L, L), at every background score.
+        otsu: index of the background score by Otsu's method.
+        best: index of the image's best one.
+    """
+
+    labels: NDArray[np.int64]
+    confusions: NDArray[np.int64]
+    otsu: int
+    best: int
+
+
+def _count(task: _Task) -> _Count:
     scores = _walk_again(task) if task.walk is None else read_walk(task.walk)
     truth = read_mask(task.truth, num_classes=task.classes)
-    confusions = threshold_confusions(scores, truth, task.classes)
-    nearest = int(np.abs(THRESHOLDS - otsu_score(scores.upsample())).argmin())
-    best = int(np.argmax([mean_iou(one) for one in confusions]))
-    return confusions, confusions[nearest], confusions[best]
+    labels = np.union1d([0, *scores.classes], truth[truth != IGNORE]).astype(np.int64)
+    index = np.full(IGNORE + 1, IGNORE, np.uint8)
+    index[labels] = np.arange(len(labels))
+    few = dataclasses.replace(scores, classes=index[scores.classes])
+    confusions = threshold_confusions(few, index[truth], len(labels) - 1)
+    otsu = int(np.abs(THRESHOLDS - otsu_score(scores.upsample())).argmin())
+    return _Count(labels, confusions, otsu, int(np.argmax([mean_iou(one) for one in confusions])))
+
+
+class _Tally:
+    """Sums over the images, (C+1, C+1) each: at every background score, at Otsu's, at each image's best."""
+
+    def __init__(self, classes: int) -> None:
+        self.fixed = np.zeros((len(THRESHOLDS), classes + 1, classes + 1), np.int64)
+        self.otsu = np.zeros_like(self.fixed[0])
+        self.best = np.zeros_like(self.fixed[0])
+
+    def add(self, count: _Count) -> None:
+        """Count one image."""
+        at = np.ix_(count.labels, count.labels)
+        self.fixed[:, at[0], at[1]] += count.confusions
+        self.otsu[at] += count.confusions[count.otsu]
+        self.best[at] += count.confusions[count.best]
 
 
 def _walk_again(task: _Task) -> WalkScores:

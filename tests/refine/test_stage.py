@@ -2,7 +2,6 @@
 
 import dataclasses
 import logging
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -148,31 +147,6 @@ def test_confident_labels_do_not_depend_on_the_workers(tmp_path, blocks, seeds, 
     assert label[24, 18] == 1
     assert label[2, 2] == 0
     assert write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, settings=settings) == 0
-
-
-def test_shares_of_two_processes_make_up_one_run(job, tmp_path, monkeypatch):
-    """Each of two processes makes its own share; the files are those of one process."""
-    alone = run(job)
-    shared = dataclasses.replace(job, out_dir=tmp_path / "shared")
-    # What the processes have in common: the trained network.
-    shutil.copytree(job.out_dir / "train", shared.out_dir / "train")
-    monkeypatch.setattr("wsss.distributed.dist.get_world_size", lambda: 2)
-    monkeypatch.setattr("refine.guard.all_gather_object", lambda own: [own, []])
-    for rank in (1, 0):
-        monkeypatch.setattr("wsss.distributed.dist.get_rank", lambda rank=rank: rank)
-        if rank:
-            # The main process scores, when all are done.
-            monkeypatch.setattr("refine.stage._score", None)
-            assert run(shared).figures == {}
-            made = {file.stem for file in (shared.out_dir / "walk").rglob("*.npz")}
-            assert made == {"b", "d"}
-            monkeypatch.undo()
-            monkeypatch.setattr("wsss.distributed.dist.get_world_size", lambda: 2)
-            monkeypatch.setattr("refine.guard.all_gather_object", lambda own: [own, []])
-    result = run(shared)
-    assert result.figures == alone.figures
-    for file in job.out_dir.rglob("*.png"):
-        assert file.read_bytes() == (shared.out_dir / file.relative_to(job.out_dir)).read_bytes(), file
 
 
 def test_edges_are_kept_apart_from_walks(job, monkeypatch):
