@@ -15,7 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refine.dataset import normalise_image
+from refine.labels import UNSURE, decide, read_seed_as_set
 from refine.model import STRIDE, IRNet, edge_of_image
+from refine.parallel import map_images
 from refine.walk import random_walk
 from wsss.artifacts import Artifact, Seed, atomic_write, read_seed, write_mask, write_seed
 from wsss.datasets import DataSet
@@ -25,6 +27,7 @@ from wsss.progress import track
 
 WALK = "walk"
 EDGE = "edge"
+_WHITE = 65535
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,20 +59,30 @@ def read_walk(path: str | Path) -> WalkScores:
     return WalkScores(seed.classes, seed.maps, seed.size)
 
 
-def mask_of_scores(scores: WalkScores, *, background_score: float) -> NDArray[np.uint8]:
+def mask_of_scores(
+    scores: WalkScores,
+    *,
+    background_score: float,
+    unsure_margin: float = 0.0,
+    image: NDArray[np.uint8] | None = None,
+) -> NDArray[np.uint8]:
     """Label each pixel with the class that beats the background score.
 
     Args:
         scores: the walked seeds of an image.
         background_score: in [0, 1], against scores whose maximum over all classes and pixels is 1.
+        unsure_margin: pixels whose label differs between ``background_score`` less and plus this are unsure.
+        image: (H, W, 3) uint8 RGB to pass every decision through a dense CRF; None: no CRF.
 
     Returns:
-        (H, W) uint8, 0 background, 1..C classes.
+        (H, W) uint8, 0 background, 1..C classes, 255 unsure.
     """
     maps = scores.upsample()
-    ground = np.full((1, *scores.size), background_score, np.float32)
-    labels = np.concatenate([[0], scores.classes]).astype(np.uint8)
-    return labels[np.concatenate([ground, maps]).argmax(axis=0)]
+    if not unsure_margin:
+        return decide(maps, scores.classes, threshold=background_score, image=image)
+    strict = decide(maps, scores.classes, threshold=min(background_score + unsure_margin, 1), image=image)
+    lenient = decide(maps, scores.classes, threshold=max(background_score - unsure_margin, 0), image=image)
+    return np.where(strict == lenient, strict, UNSURE).astype(np.uint8)
 
 
 def walk_seed(seed: Seed, edge: Tensor, settings: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -94,39 +107,30 @@ def walk_seed(seed: Seed, edge: Tensor, settings: Mapping[str, Any]) -> NDArray[
     )
 
 
-def write_walks(
-    network: IRNet,
-    dataset: DataSet,
-    seeds: Artifact,
-    *,
-    image_ids: Sequence[str],
-    out_dir: Path,
-    settings: Mapping[str, Any],
-) -> None:
-    """Write edges and walked seeds of each image without them.
+def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], out_dir: Path) -> int:
+    """Write the edges of each image without them: ``ID.png``, 16 bit gray at stride 4.
 
     Args:
         network: in evaluation mode.
         dataset: where the images are.
-        seeds: the published seeds.
-        image_ids: images to walk.
-        out_dir: gets ``walk/ID.npz`` (as seeds: float16 at stride 4) and ``edge/ID.png`` (8 bit at stride 4).
-        settings: the config's ``infer``.
+        image_ids: images to run.
+        out_dir: gets the files.
+
+    Returns:
+        How many were written.
     """
     device = network.mean_shift.device
-    todo = [image_id for image_id in image_ids if not (out_dir / WALK / f"{image_id}.npz").is_file()]
-    for image_id in track(todo, "walk"):
-        seed = read_seed(seeds.file(image_id))
+    todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.png").is_file()]
+    for image_id in track(todo, "edges"):
         image = normalise_image(read_image(dataset.image_path(image_id)))
-        edge = edge_of_image(network, image.to(device))
-        write_edge(out_dir / EDGE / f"{image_id}.png", edge)
-        maps = walk_seed(seed, edge, settings)
-        write_seed(out_dir / WALK / f"{image_id}.npz", classes=seed.classes, maps=maps, size=seed.size)
+        write_edge(out_dir / f"{image_id}.png", edge_of_image(network, image.to(device)))
+    return len(todo)
 
 
 def write_edge(path: Path, edge: Tensor) -> None:
-    """Write an edge map (1, h, w) in [0, 1] as an 8-bit gray PNG."""
-    gray = (edge[0].cpu().numpy() * 255).round().astype(np.uint8)
+    """Write an edge map (1, h, w) in [0, 1] as a 16-bit gray PNG."""
+    # 8 bits would do for the eye, but beta raises an error of 1/510 to 2 % of an affinity.
+    gray = (edge[0].cpu().numpy().astype(np.float64) * _WHITE).round().astype(np.uint16)
     with atomic_write(path) as temporary:
         if not cv2.imwrite(str(temporary), gray):
             raise ArtifactError(
@@ -134,9 +138,124 @@ def write_edge(path: Path, edge: Tensor) -> None:
             )
 
 
-def write_masks(image_ids: Sequence[str], *, out_dir: Path, background_score: float) -> None:
-    """Write the mask of each image without one, from its stored walk."""
-    todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.png").is_file()]
-    for image_id in track(todo, "write masks"):
-        scores = read_walk(out_dir / WALK / f"{image_id}.npz")
-        write_mask(out_dir / f"{image_id}.png", mask_of_scores(scores, background_score=background_score))
+def read_edge(path: Path, size: tuple[int, int]) -> Tensor:
+    """Read an edge map.
+
+    Args:
+        path: what `write_edge` wrote, or 8 bit.
+        size: (h, w) that it must have.
+
+    Returns:
+        (1, h, w) float32 in [0, 1].
+
+    Raises:
+        ArtifactError: the file is absent, damaged or of another size.
+    """
+    gray = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    if gray is None or gray.shape != size or gray.dtype not in (np.uint8, np.uint16):
+        found = "no image" if gray is None else f"{gray.dtype} {gray.shape}"
+        raise ArtifactError(
+            f"expected edges of size {size} as a gray PNG at {path}, got {found}: delete it and run again"
+        )
+    return torch.from_numpy(gray.astype(np.float32) / (255 if gray.dtype == np.uint8 else _WHITE))[None]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Walk:
+    """One image's walk: where from, where to, and how."""
+
+    seed: Path
+    edge: Path
+    out: Path
+    labels: Mapping[str, Any]
+    infer: Mapping[str, Any]
+
+
+def write_walks(
+    seeds: Artifact, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
+) -> int:
+    """Write the walked seeds of each image without them: ``walk/ID.npz``, as seeds are.
+
+    Args:
+        seeds: the published seeds.
+        image_ids: images to walk.
+        out_dir: holds ``edge/ID.png``.
+        config: a refine config.
+
+    Returns:
+        How many were written.
+    """
+    labels, infer = dict(config["labels"]), dict(config["infer"])
+    tasks = [
+        _Walk(
+            seeds.file(image_id),
+            out_dir / EDGE / f"{image_id}.png",
+            out_dir / WALK / f"{image_id}.npz",
+            labels,
+            infer,
+        )
+        for image_id in image_ids
+        if not (out_dir / WALK / f"{image_id}.npz").is_file()
+    ]
+    return sum(map_images(_walk_one, tasks, "walk", num_workers=labels["num_workers"]))
+
+
+def _walk_one(task: _Walk) -> int:
+    seed = read_seed_as_set(task.seed, task.labels)
+    maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.infer)
+    write_seed(task.out, classes=seed.classes, maps=maps, size=seed.size)
+    return 1
+
+
+def grid_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Size of the stride-4 grid of an image (H, W)."""
+    return ((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Mask:
+    """One image's mask: where from, where to, and how."""
+
+    walk: Path
+    image: Path
+    out: Path
+    infer: Mapping[str, Any]
+
+
+def write_masks(
+    dataset: DataSet, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
+) -> int:
+    """Write the mask of each image without one, from its stored walk.
+
+    Args:
+        dataset: where the images are.
+        image_ids: images to label.
+        out_dir: holds ``walk/ID.npz``, gets ``ID.png``.
+        config: a refine config.
+
+    Returns:
+        How many were written.
+    """
+    infer = dict(config["infer"])
+    tasks = [
+        _Mask(
+            out_dir / WALK / f"{image_id}.npz",
+            dataset.image_path(image_id),
+            out_dir / f"{image_id}.png",
+            infer,
+        )
+        for image_id in image_ids
+        if not (out_dir / f"{image_id}.png").is_file()
+    ]
+    return sum(map_images(_mask_one, tasks, "write masks", num_workers=config["labels"]["num_workers"]))
+
+
+def _mask_one(task: _Mask) -> int:
+    mask = mask_of_scores(
+        read_walk(task.walk),
+        background_score=task.infer["background_score"],
+        unsure_margin=task.infer["unsure_margin"],
+        image=read_image(task.image) if task.infer["crf"] else None,
+    )
+    write_mask(task.out, mask)
+    return 1

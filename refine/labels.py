@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import multiprocessing
-import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import Artifact, read_seed, write_mask
+from refine.parallel import map_images
+from wsss.artifacts import Artifact, Seed, read_seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
 from wsss.images import read_image
-from wsss.progress import track
 
 UNSURE = 255
 
@@ -50,32 +48,41 @@ def confident_label(
     Source: the authors' code of Ahn et al., CVPR 2019 (``cam_to_ir_label``).
     """
     _check(image, maps, classes, foreground_threshold, background_threshold)
-    labels = np.concatenate([[0], classes]).astype(np.uint8)
-    foreground = _decide(image, maps, labels, foreground_threshold)
+    foreground = decide(maps, classes, threshold=foreground_threshold, image=image)
     # Equal decisions need only one CRF; it takes nearly all of the time.
     background = foreground
     if background_threshold != foreground_threshold:
-        background = _decide(image, maps, labels, background_threshold)
+        background = decide(maps, classes, threshold=background_threshold, image=image)
     result = foreground.copy()
     result[foreground == 0] = UNSURE
     result[(foreground == 0) & (background == 0)] = 0
     return result
 
 
-def confident_share(label: NDArray[np.uint8]) -> float:
-    """Share of the pixels of a confident label (H, W) that are not 255, in [0, 1]."""
-    return float((label != UNSURE).mean())
-
-
-def _decide(
-    image: NDArray[np.uint8], maps: NDArray[np.floating], labels: NDArray[np.uint8], threshold: float
+def decide(
+    maps: NDArray[np.floating],
+    classes: NDArray[np.integer],
+    *,
+    threshold: float,
+    image: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Winner among the threshold and the maps, through dense CRF: (H, W) uint8."""
-    scores = np.concatenate([np.full((1, *maps.shape[1:]), threshold, dtype=maps.dtype), maps])
-    winner = scores.argmax(axis=0)
-    if len(labels) == 1:
-        return np.zeros(winner.shape, dtype=np.uint8)
-    return labels[crf_labels(image, winner, len(labels))]
+    """Label each pixel with the class whose map is highest, background where none is above the threshold.
+
+    Args:
+        maps: (K, H, W) float in [0, 1].
+        classes: (K,) integer, the labels of the maps.
+        threshold: in [0, 1].
+        image: (H, W, 3) uint8 RGB to pass the decision through a dense CRF; None: no CRF.
+
+    Returns:
+        (H, W) uint8, 0 background or a class.
+    """
+    labels = np.concatenate([[0], classes]).astype(np.uint8)
+    ground = np.full((1, *maps.shape[1:]), threshold, dtype=maps.dtype)
+    winner = np.concatenate([ground, maps]).argmax(axis=0)
+    if image is not None and len(labels) > 1:
+        winner = crf_labels(image, winner, len(labels))
+    return labels[winner]
 
 
 def _check(
@@ -96,6 +103,16 @@ def _check(
         )
 
 
+def read_seed_as_set(path: Path, labels: Mapping[str, Any]) -> Seed:
+    """Read a seed the way the config's ``labels`` say.
+
+    Raises:
+        ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
+    """
+    seed = read_seed(path)
+    return seed.calibrated(labels["calibrated_to"]) if labels["image_specific"] else seed
+
+
 @dataclasses.dataclass(frozen=True)
 class _Task:
     """One image's confident label: where from, where to, and how."""
@@ -103,8 +120,7 @@ class _Task:
     image: Path
     seed: Path
     out: Path
-    foreground_threshold: float
-    background_threshold: float
+    settings: Mapping[str, Any]
 
 
 def write_confident_labels(
@@ -113,10 +129,8 @@ def write_confident_labels(
     *,
     image_ids: Sequence[str],
     out_dir: Path,
-    foreground_threshold: float,
-    background_threshold: float,
-    num_workers: int,
-) -> None:
+    settings: Mapping[str, Any],
+) -> int:
     """Write the confident label of each image without one, as palette PNG.
 
     Args:
@@ -124,47 +138,28 @@ def write_confident_labels(
         seeds: the published seeds.
         image_ids: images to label.
         out_dir: gets ``ID.png``.
-        foreground_threshold: as in `confident_label`.
-        background_threshold: as in `confident_label`.
-        num_workers: processes; 0 for one per CPU core this process may use, 1 for this process alone.
+        settings: the config's ``labels``.
+
+    Returns:
+        How many were written.
     """
-    files = [(image_id, out_dir / f"{image_id}.png") for image_id in image_ids]
+    plain = dict(settings)
     tasks = [
-        _Task(
-            dataset.image_path(image_id),
-            seeds.file(image_id),
-            file,
-            foreground_threshold,
-            background_threshold,
-        )
-        for image_id, file in files
-        if not file.is_file()
+        _Task(dataset.image_path(image_id), seeds.file(image_id), out_dir / f"{image_id}.png", plain)
+        for image_id in image_ids
+        if not (out_dir / f"{image_id}.png").is_file()
     ]
-    workers = min(num_workers or _available_cores(), len(tasks))
-    if workers <= 1:
-        for task in track(tasks, "confident labels"):
-            _write_one(task)
-        return
-    # The parent's threads do not survive a fork, but the workers use none: cv2's are switched off below.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    context = multiprocessing.get_context(method)
-    with context.Pool(workers, initializer=cv2.setNumThreads, initargs=(0,)) as pool:
-        for _ in track(pool.imap_unordered(_write_one, tasks), "confident labels", total=len(tasks)):
-            pass
+    return sum(map_images(_write_one, tasks, "confident labels", num_workers=plain["num_workers"]))
 
 
-def _write_one(task: _Task) -> None:
-    seed = read_seed(task.seed)
+def _write_one(task: _Task) -> int:
+    seed = read_seed_as_set(task.seed, task.settings)
     label = confident_label(
         read_image(task.image),
         seed.upsample(),
         seed.classes,
-        foreground_threshold=task.foreground_threshold,
-        background_threshold=task.background_threshold,
+        foreground_threshold=task.settings["foreground_threshold"],
+        background_threshold=task.settings["background_threshold"],
     )
     write_mask(task.out, label)
-
-
-def _available_cores() -> int:
-    # Containers often give a process fewer cores than the machine has; macOS cannot say.
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,9 +10,12 @@ from torch import Tensor, nn
 
 from refine.losses import affinity_displacement_loss, affinity_loss
 from wsss.backbones import build_backbone
+from wsss.errors import ConfigError
 
 # Stride of the two outputs, in pixels of the image.
 STRIDE = 4
+# Only checkpoints of the authors have it.
+AUTHORS_KEY = "fc_edge1.0.weight"
 _EDGE_CHANNELS = 32
 _EDGE_GROUPS = 4
 _DISPLACEMENT_CHANNELS = (64, 128, 256, 256, 256)
@@ -109,9 +112,73 @@ class IRNet(nn.Module):
         terms = affinity_displacement_loss(edge_logit, displacement, batch["label"], radius=self.radius)
         return {"loss": terms.pop("total")} | terms
 
+    def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Load a checkpoint of the authors' IRN, trained on ResNet50.
+
+        It names its backbone and its branches several times and holds tables of their loss; what is not
+        needed is passed over. Without a displacement branch that branch is passed over too.
+
+        Args:
+            state_dict: entries ``resnet50.*`` (torchvision's names), ``fc_edge1.0.weight`` to
+                ``fc_edge6.bias``, ``fc_dp1.0.weight`` to ``fc_dp7.3.weight`` and
+                ``mean_shift.running_mean``; a leading ``module.`` is dropped.
+
+        Raises:
+            ConfigError: entries are missing or of other shapes.
+
+        Source: names from the authors' code of Ahn et al., CVPR 2019.
+        """
+        plain = {key.removeprefix("module."): value for key, value in state_dict.items()}
+        library = {key[9:]: value for key, value in plain.items() if key.startswith("resnet50.")}
+        known, _ = self.backbone.rename_library_keys(library)
+        renamed = {f"backbone.{key}": value for key, value in known.items()}
+        for theirs, ours in _authors_names().items():
+            renamed |= {
+                f"{ours}.{key.removeprefix(theirs + '.')}": value
+                for key, value in plain.items()
+                if key.startswith(f"{theirs}.")
+            }
+        if "mean_shift.running_mean" in plain:
+            renamed["mean_shift"] = plain["mean_shift.running_mean"]
+        self.load_own(renamed)
+
+    def load_own(self, state_dict: Mapping[str, Tensor]) -> None:
+        """Load a checkpoint under our names; a network without a displacement branch leaves it out.
+
+        Raises:
+            ConfigError: entries are missing, unknown or of other shapes.
+        """
+        own = self.state_dict()
+        given = {
+            key: value
+            for key, value in state_dict.items()
+            if self.displacement is not None or not key.startswith("displacement.")
+        }
+        missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
+        unknown = [key for key in given if key not in own]
+        other = [key for key, value in given.items() if key in own and value.shape != own[key].shape]
+        if missing or unknown or other:
+            raise ConfigError(
+                f"expected an IRNet on {self.backbone.name}, got a state dict with missing {missing[:3]}, "
+                f"unknown {unknown[:3]}, other shapes {other[:3]}: correct 'model.backbone', or give its file"
+            )
+        self.load_state_dict(given, strict=False)
+
     def _features(self, image: Tensor) -> list[Tensor]:
         with torch.no_grad():
             return self.backbone(image)
+
+
+def _authors_names() -> dict[str, str]:
+    """The authors' modules -> ours."""
+    names = {f"fc_edge{level + 1}": f"edge.levels.{level}" for level in range(5)}
+    names |= {f"fc_dp{level + 1}": f"displacement.levels.{level}" for level in range(5)}
+    names |= {"fc_edge6": "edge.logit", "fc_dp6": "displacement.deep"}
+    return names | {
+        "fc_dp7.0": "displacement.joined.0",
+        "fc_dp7.1": "displacement.joined.1",
+        "fc_dp7.3": "displacement.field",
+    }
 
 
 class EdgeBranch(nn.Module):

@@ -12,12 +12,14 @@ from mmengine.device import get_device
 from numpy.typing import NDArray
 
 from refine.dataset import LabelledCrops, normalise_image
-from refine.model import IRNet
+from refine.model import AUTHORS_KEY, IRNet
 from wsss.artifacts import Artifact, atomic_write
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
+from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
 from wsss.errors import ConfigError
 from wsss.images import read_image
+from wsss.paths import resolve_path
 from wsss.progress import track
 from wsss.training import Schedule, train_network
 
@@ -59,6 +61,38 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
     return network
 
 
+def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
+    """The IRNet from the file that the config names, in evaluation mode, on the device that is there.
+
+    Raises:
+        ConfigError: the file is absent, holds no state dict, or that of another network.
+    """
+    file = resolve_path(config["model"]["irnet"]["pretrained"])
+    # Masks need the edges alone.
+    plain = {**config["model"], "pretrained": None, "weights_from": None, "displacement": False}
+    network = build_irnet({**config, "model": plain}, seeds)
+    try:
+        state_dict = torch.load(file, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"expected a trained IRNet at {file}, found no file: correct 'model.irnet.pretrained'"
+        ) from error
+    except Exception as error:
+        raise ConfigError(f"expected a PyTorch state dict in {file}, got: {error}".splitlines()[0]) from error
+    if any(key.removeprefix("module.") == AUTHORS_KEY for key in state_dict):
+        network.load_reference(state_dict)
+    else:
+        network.load_own(state_dict)
+    return _ready(network)
+
+
+def _ready(network: IRNet) -> IRNet:
+    """The network for use: in evaluation mode, on the device that is there."""
+    # As training leaves it: another layout rounds otherwise, and a continued run should make the same files.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return network.to(get_device()).eval()
+
+
 def _load_seeds_backbone(network: IRNet, seeds: Artifact) -> None:
     file = seeds.dir / SEEDS_BACKBONE
     if not file.is_file():
@@ -91,11 +125,12 @@ def train_irnet(
     Returns:
         The network in evaluation mode, on the device that is there.
     """
-    network = build_irnet(config, seeds)
+    with main_first():  # it may have to download weights
+        network = build_irnet(config, seeds)
     final = out_dir / NETWORK
-    if final.is_file():
+    if main_says(final.is_file()):
         network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
-        return network.to(get_device()).eval()
+        return _ready(network)
     settings = config["train"]
     train_network(
         network,
@@ -110,16 +145,21 @@ def train_irnet(
             momentum=settings["momentum"],
             weight_decay=settings["weight_decay"],
             num_workers=settings["num_workers"],
+            amp=settings["amp"],
+            compile=settings["compile"],
         ),
         parameter_groups=parameter_groups(network, settings),
         seed=config["seed"],
         description="train IRNet",
+        classes=dataset.classes,
     )
     network.to(get_device()).eval()
     if network.displacement is not None:
         measure_mean_shift(network, dataset, image_ids)
-    with atomic_write(final) as temporary:
-        torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    if is_main():
+        with atomic_write(final) as temporary:
+            torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+    wait()
     return network
 
 
@@ -135,11 +175,15 @@ def parameter_groups(network: IRNet, settings: Mapping[str, Any]) -> list[dict[s
 
 @torch.no_grad()
 def measure_mean_shift(network: IRNet, dataset: DataSet, image_ids: Sequence[str]) -> None:
-    """Set ``network.mean_shift`` to the mean displacement over whole images, each image counting the same."""
+    """Set ``network.mean_shift`` to the mean displacement over whole images, each image counting the same.
+
+    Several processes share the images.
+    """
     network.eval()
     network.mean_shift.zero_()
-    total = torch.zeros_like(network.mean_shift)
-    for image_id in track(image_ids, "mean displacement"):
+    # Float64: the sum hardly depends on the order of the images, and so not on the number of processes.
+    total = torch.zeros(2, dtype=torch.float64)
+    for image_id in track(shard(image_ids), "mean displacement"):
         image = normalise_image(read_image(dataset.image_path(image_id)))
-        total += network(image[None].to(total.device))[1].mean(dim=(0, 2, 3))
-    network.mean_shift.copy_(total / len(image_ids))
+        total += network(image[None].to(network.mean_shift.device))[1].double().mean(dim=(0, 2, 3)).cpu()
+    network.mean_shift.copy_(sum_up(total) / len(image_ids))

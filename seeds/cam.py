@@ -56,6 +56,16 @@ class CAMNet(nn.Module):
         """Class map before its mean is taken: (B, 3, H, W) -> (B, C, h, w)."""
         return self.classifier(self.backbone(image)[-1])
 
+    def extract(self, image: Tensor) -> Tensor:
+        """Features before the last level: (B, 3, H, W) -> (B, N, h, w)."""
+        for level in self.backbone.levels[:-1]:
+            image = level(image)
+        return image
+
+    def classify(self, features: Tensor) -> Tensor:
+        """Class map of `extract`'s features: (B, N, h, w) -> (B, C, h', w')."""
+        return self.classifier(self.backbone.levels[-1](features))
+
     def seed_maps(self, image: Tensor) -> Tensor:
         """Activation map of every class: (B, 3, H, W) -> (B, C, h, w) >= 0, in logit units."""
         return self(image).relu()

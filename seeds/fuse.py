@@ -1,6 +1,7 @@
 """Seeds put together: class maps with a class-agnostic foreground map, and the seeds of several methods."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Literal, TypeVar, get_args
 
 import numpy as np
@@ -8,7 +9,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from wsss.errors import ConfigError
+from wsss.artifacts import Artifact, read_seed, write_seed
+from wsss.distributed import shard
+from wsss.errors import ArtifactError, ConfigError
+from wsss.progress import track
 
 How = Literal["average", "replace"]
 Maps = TypeVar("Maps", Tensor, NDArray[np.floating])
@@ -67,6 +71,39 @@ def combine(seeds: Sequence[Maps]) -> Maps:
     for maps in seeds[1:]:
         total = total + normalize(maps)
     return normalize(total)
+
+
+def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
+    """Write the combination of several published seeds, for each image without one.
+
+    Args:
+        artifacts: seeds of one data set: the same images, and for each image the same classes.
+        out_dir: takes one ``ID.npz`` per image.
+
+    Raises:
+        ArtifactError: images, classes or sizes differ.
+    """
+    first, *others = artifacts
+    for other in others:
+        differing = sorted(set(first.ids) ^ set(other.ids))
+        if differing:
+            raise ArtifactError(
+                f"expected seeds of the same images in {first.dir} and {other.dir}, {len(differing)} are in "
+                f"one only (first: {differing[0]}): make both for one split"
+            )
+    todo = [image_id for image_id in shard(first.ids) if not (out_dir / f"{image_id}.npz").is_file()]
+    for image_id in track(todo, "combine seeds"):
+        seeds = [read_seed(artifact.file(image_id)) for artifact in artifacts]
+        classes = np.sort(seeds[0].classes)
+        for seed, artifact in zip(seeds, artifacts, strict=True):
+            if seed.size != seeds[0].size or set(seed.classes.tolist()) != set(classes.tolist()):
+                raise ArtifactError(
+                    f"expected classes {classes.tolist()} and size {seeds[0].size} for {image_id}, got "
+                    f"{sorted(seed.classes.tolist())} and {seed.size} in {artifact.dir}: combine seeds of "
+                    "one data set"
+                )
+        maps = combine([seed.maps[np.argsort(seed.classes)] for seed in seeds])
+        write_seed(out_dir / f"{image_id}.npz", classes=classes, maps=maps, size=seeds[0].size)
 
 
 def normalize(maps: Maps) -> Maps:

@@ -1,6 +1,8 @@
 """Seeds from a trained network: maps over scales and flips, published at stride 4."""
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -11,45 +13,69 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seeds.dataset import IMAGENET_MEAN, IMAGENET_STD
-from seeds.fuse import How, fuse_foreground, normalize
+from seeds.fuse import fuse_foreground, normalize
+from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import write_seed
 from wsss.datasets import DataSet
+from wsss.distributed import shard
 from wsss.images import read_image
 from wsss.progress import track
+
+# Images that are read while the network works: a decoded image takes under a megabyte.
+_AHEAD = 4
+
+
+def normalized_image(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """Bring an image (H, W, 3) uint8 RGB into the form (1, 3, H, W) float that networks take."""
+    mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
+    return torch.from_numpy(image).to(device).permute(2, 0, 1).float().div(255).sub(mean).div(std)[None]
 
 
 @torch.no_grad()
 def multi_scale_maps(
-    network: Any, image: NDArray[np.uint8], *, scales: Sequence[float], flip: bool
+    network: Any,
+    image: Tensor,
+    *,
+    scales: Sequence[float],
+    flip: bool,
+    channels: Sequence[int] | None = None,
+    amp: torch.dtype | None = None,
 ) -> Tensor:
     """Sum of a network's maps over scales and flips.
 
+    An image and its flip pass the network as one batch. For foreground maps, tail and classifier are not
+    run: see `seeds.model.BASNet.seed_maps`.
+
     Args:
         network: has ``seed_maps(image) -> (B, C, h, w)``; in evaluation mode.
-        image: (H, W, 3) uint8 RGB.
+        image: (1, 3, H, W) float, normalised, on the network's device.
         scales: factors on the image's size.
         flip: add the horizontal flip of each scale.
+        channels: which of the C maps to return; None: all.
+        amp: type of automatic mixed precision; None: none.
 
     Returns:
-        (C, (H-1)//4+1, (W-1)//4+1) float >= 0 on the CPU.
+        (len(channels), (H-1)//4+1, (W-1)//4+1) float32 >= 0 on the network's device.
+
+    Raises:
+        ValueError: no scale.
     """
-    device = next(network.parameters()).device
-    mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
-    tensor = torch.from_numpy(image).to(device).permute(2, 0, 1).float().div(255).sub(mean).div(std)[None]
-    height, width = image.shape[:2]
+    if not scales:
+        raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
+    height, width = image.shape[2:]
     size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
-    total: Tensor | None = None
+    total = torch.zeros(1, device=image.device)
     for scale in scales:
         scaled = (max(round(height * scale), 1), max(round(width * scale), 1))
-        batch = tensor if scale == 1 else F.interpolate(tensor, scaled, mode="bilinear", align_corners=False)
-        maps = network.seed_maps(torch.cat([batch, batch.flip(3)]) if flip else batch)
-        maps = F.interpolate(maps, size, mode="bilinear", align_corners=False)
-        summed = maps[0] + maps[1].flip(2) if flip else maps[0]
-        total = summed if total is None else total + summed
-    if total is None:
-        raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
-    return total.cpu()
+        batch = image if scale == 1 else F.interpolate(image, scaled, mode="bilinear", align_corners=False)
+        batch = (torch.cat([batch, batch.flip(3)]) if flip else batch).to(memory_format=torch.channels_last)
+        with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
+            maps = network.seed_maps(batch)
+        maps = maps if channels is None else maps[:, list(channels)]
+        maps = F.interpolate(maps.float(), size, mode="bilinear", align_corners=False)
+        total = total + (maps[0] + maps[1].flip(2) if flip else maps[0])
+    return total
 
 
 def write_seeds(
@@ -58,9 +84,7 @@ def write_seeds(
     image_ids: Sequence[str],
     *,
     out_dir: Path,
-    scales: Sequence[float],
-    flip: bool,
-    fuse: How | None = None,
+    settings: Mapping[str, Any],
 ) -> None:
     """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5).
 
@@ -69,23 +93,62 @@ def write_seeds(
         dataset: where images and tags are.
         image_ids: images to write seeds of.
         out_dir: takes one ``ID.npz`` per image.
-        scales: factors on the image's size.
-        flip: add the horizontal flip of each scale.
-        fuse: how the network's last map, the class-agnostic one, lowers the others; None: there is none.
+        settings: the config's ``infer``. ``fuse`` takes the network's last map for the class-agnostic one.
     """
     network.eval()
-    todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.npz").is_file()]
-    for image_id in track(todo, "write seeds"):
-        image = read_image(dataset.image_path(image_id))
-        tags = np.array(dataset.tags(image_id), np.uint8)
-        total = multi_scale_maps(network, image, scales=scales, flip=flip)
-        maps = total[torch.from_numpy(tags.astype(np.int64)) - 1]
-        if fuse is not None:
-            mean = 1 / (len(scales) * (2 if flip else 1))
-            maps = fuse_foreground(maps * mean, total[-1] * mean, how=fuse)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    device = next(network.parameters()).device
+    todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
+    for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
+        labels = dataset.tags(image_id)
+        tensor = normalized_image(image, device)
+        maps = _seed_maps(network, tensor, labels, settings)
+        thresholds = None
+        if settings["image_specific"]:
+            scale = settings["scales"][0]
+            size = tuple(max(round(side * scale), 1) for side in image.shape[:2])
+            thresholds = image_specific_thresholds(
+                network,
+                F.interpolate(tensor, size, mode="bilinear", align_corners=False),
+                maps,
+                labels,
+                fallback=settings["threshold"],
+            ).numpy()
         write_seed(
             out_dir / f"{image_id}.npz",
-            classes=tags,
-            maps=normalize(maps).numpy(),
+            classes=np.array(labels, np.uint8),
+            maps=maps.cpu().numpy(),
             size=(image.shape[0], image.shape[1]),
+            thresholds=thresholds,
         )
+
+
+def _seed_maps(network: Any, image: Tensor, labels: Sequence[int], settings: Mapping[str, Any]) -> Tensor:
+    """Maps (K, h, w) of an image's labels, fused and normalised as they are published."""
+    channels = [label - 1 for label in labels]
+    fuse, scales, flip = settings["fuse"], settings["scales"], settings["flip"]
+    total = multi_scale_maps(
+        network,
+        image,
+        scales=scales,
+        flip=flip,
+        channels=channels if fuse is None else [*channels, -1],
+        amp={None: None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings["amp"]],
+    )
+    if fuse is None:
+        return normalize(total)
+    mean = total / (len(scales) * (2 if flip else 1))
+    return normalize(fuse_foreground(mean[:-1], mean[-1], how=fuse))
+
+
+def _read_ahead(dataset: DataSet, image_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:
+    """Read images in a thread while the network works; decoding does not hold the interpreter's lock."""
+    waiting: deque[tuple[str, Future[NDArray[np.uint8]]]] = deque()
+    with ThreadPoolExecutor(1) as pool:
+        for image_id in image_ids:
+            waiting.append((image_id, pool.submit(read_image, dataset.image_path(image_id))))
+            if len(waiting) > _AHEAD:
+                first, image = waiting.popleft()
+                yield first, image.result()
+        for image_id, image in waiting:
+            yield image_id, image.result()

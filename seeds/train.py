@@ -14,6 +14,7 @@ from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
 from wsss.artifacts import atomic_write, write_json
 from wsss.datasets import DataSet
+from wsss.distributed import is_main, main_first, wait
 from wsss.errors import ConfigError
 from wsss.training import Schedule, train_network
 
@@ -27,8 +28,9 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
     Raises:
         ConfigError: a setting has none of its values, or the weights do not fit.
     """
-    _expect_one_of(("bas", "cam"), config["method"], "method")
+    _expect_one_of(("bas", "cam", "combine"), config["method"], "method")
     _expect_one_of((None, *get_args(How)), config["infer"]["fuse"], "infer.fuse")
+    _expect_one_of((None, "bf16", "fp16"), config["infer"]["amp"], "infer.amp")
     _expect_one_of(("stop", "warn"), config["train"]["on_dead_maps"], "train.on_dead_maps")
     model, fuse = config["model"], config["infer"]["fuse"]
     if fuse is not None and (config["method"] != "bas" or not model["foreground"]):
@@ -55,6 +57,7 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
         weights=LossWeights(**model["loss_weights"]),
         normalize_features=model["normalize_features"],
         fixed_batch_norm=model["fixed_batch_norm"],
+        edge_padding=model["edge_padding"],
     )
 
 
@@ -75,10 +78,14 @@ def train_seeds(
         learning_rate=settings["learning_rate"],
         momentum=settings["momentum"],
         weight_decay=settings["weight_decay"],
+        poly_length=settings["poly_length"],
         num_workers=settings["num_workers"],
+        amp=settings["amp"],
+        compile=settings["compile"],
     )
     steps_per_epoch = schedule.steps_per_epoch(len(image_ids))
-    network = build_network(config, len(dataset.classes), steps_per_epoch=steps_per_epoch)
+    with main_first():  # it may have to download weights
+        network = build_network(config, len(dataset.classes), steps_per_epoch=steps_per_epoch)
     watch = None
     if isinstance(network, BASNet):
         watch = WatchMaps(network, tuple(dataset.classes), on_dead=settings["on_dead_maps"])
@@ -91,12 +98,16 @@ def train_seeds(
         seed=config["seed"],
         description=f"train {config['method']}",
         hooks=[] if watch is None else [watch],
+        classes=dataset.classes,
     )
-    with atomic_write(out_dir / BACKBONE) as temporary:
-        torch.save({name: value.cpu() for name, value in network.backbone.state_dict().items()}, temporary)
     maps = out_dir / MAPS
-    if watch is not None and watch.area:
-        write_json(maps, watch.figures())
+    if is_main():
+        weights = {name: value.cpu() for name, value in network.backbone.state_dict().items()}
+        with atomic_write(out_dir / BACKBONE) as temporary:
+            torch.save(weights, temporary)
+        if watch is not None and watch.area:
+            write_json(maps, watch.figures())
+    wait()
     return network, json.loads(maps.read_text()) if maps.is_file() else {}
 
 
@@ -111,7 +122,13 @@ def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> 
     rate = settings["learning_rate"]
     generators = [head.weight for head in network.heads()[1:]]
     heads = {id(head.weight) for head in network.heads()}
-    rest = [p for p in network.parameters() if p.requires_grad and id(p) not in heads]
+    rest = [
+        parameter
+        for name, parameter in network.named_parameters()
+        if parameter.requires_grad
+        and id(parameter) not in heads
+        and (settings["biases"] or not name.endswith(".bias"))
+    ]
     groups = [
         {"params": rest},
         {"params": [network.classifier.weight], "lr": rate * settings["classifier_factor"]},

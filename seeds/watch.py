@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from seeds.model import BASNet
+from wsss.distributed import sum_up
 from wsss.errors import TrainingError
 from wsss.log import logger
 
@@ -56,7 +57,7 @@ class WatchMaps(Hook):
         Raises:
             TrainingError: maps died.
         """
-        count, area, background = self._sums
+        count, area, background = sum_up(self._sums)
         seen = [index for index in range(len(self.classes)) if count[index] > 0]
         if not seen:
             return

@@ -1,20 +1,20 @@
 """The project's data sets and masks as a data set of mmsegmentation."""
 
+import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 from mmseg.datasets import BaseSegDataset
 from mmseg.registry import DATASETS
-from PIL import Image
 
-from wsss.artifacts import MANIFEST, open_artifact, read_mask, voc_palette
+from wsss.artifacts import MANIFEST, open_artifact, voc_palette
 from wsss.datasets import DataSet, build_dataset
 from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError, DataError
 from wsss.paths import resolve_path
-from wsss.progress import track
 
 
 @DATASETS.register_module()
@@ -68,6 +68,21 @@ class ProjectDataset(BaseSegDataset):
             }
             for image_id, file in files.items()
         ]
+
+    def __getitem__(self, index: int | tuple[int, int]) -> dict[str, Any]:
+        """One image with its labels, through the pipeline.
+
+        Args:
+            index: place in the split; or with the seed that the pipeline's draws come from, as
+                `segment.loop.PlacedSampler` gives it.
+        """
+        if isinstance(index, tuple):
+            index, seed = index
+            # The states that mmcv's and mmsegmentation's transforms draw from.
+            random.seed(seed)
+            np.random.seed(seed)  # noqa: NPY002
+        item: dict[str, Any] = super().__getitem__(index)
+        return item
 
 
 def dataset_settings(dataset: str | Mapping[str, Any]) -> dict[str, Any]:
@@ -129,25 +144,3 @@ def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) 
             "make them for this split, or train on the split they were made for (--split)"
         )
     return files
-
-
-def check_labels(dataset: DataSet, files: Mapping[str, Path]) -> float:
-    """Read every label map once, before hours of training stumble over one.
-
-    Args:
-        dataset: where the images are.
-        files: image id -> label map.
-
-    Returns:
-        Mean over the images of the share of pixels with label 255, in [0, 1].
-
-    Raises:
-        ArtifactError: a label map is damaged, has another size than its image, or holds labels above C.
-    """
-    ignored = 0.0
-    for image_id, file in track(files.items(), "check masks", total=len(files)):
-        with Image.open(dataset.image_path(image_id)) as image:
-            size = (image.height, image.width)
-        mask = read_mask(file, num_classes=len(dataset.classes), size=size)
-        ignored += float((mask == 255).mean())
-    return ignored / max(len(files), 1)

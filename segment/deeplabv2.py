@@ -114,6 +114,9 @@ class DeepLabV2(EncoderDecoder):
             raise ValueError(f"expected a label_stride of at least 1, got {label_stride}")
         self.train_scales = tuple(train_scales)
         self.label_stride = label_stride
+        # A fifth faster on CPUs and what tensor cores want. Done here, because a network whose layout changes
+        # after it was wrapped for several processes gets wrong gradients.
+        self.to(memory_format=torch.channels_last)
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
         """Losses of one batch.

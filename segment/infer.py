@@ -1,5 +1,7 @@
 """Predictions of a trained network: mean softmax over scales and flips, published as palette PNGs."""
 
+import contextlib
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,14 +11,18 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
-from wsss.artifacts import write_mask
-from wsss.crf import crf_probabilities
+from segment.crf import open_crf_writer
+from wsss import distributed
+from wsss.artifacts import write_mask, write_seed
 from wsss.datasets import DataSet
 from wsss.images import read_image
+from wsss.log import logger
 from wsss.progress import track
 
 PREDICTIONS = "predictions"
 PREDICTIONS_CRF = "predictions_crf"
+PROBABILITIES = "probabilities"
+_SEEN = 0.01  # classes that stay below this everywhere are left out of the kept probabilities
 
 
 @torch.no_grad()
@@ -48,7 +54,7 @@ def predict_probabilities(
     for scale in scales:
         scaled = [max(round(side * scale), 1) for side in size]
         batch = tensor if scale == 1 else F.interpolate(tensor, scaled, mode="bilinear", align_corners=False)
-        logit = network(torch.cat([batch, batch.flip(3)]) if flip else batch, mode="tensor")
+        logit = _logit(network, torch.cat([batch, batch.flip(3)]) if flip else batch)
         probability = F.interpolate(logit, size, mode="bilinear", align_corners=False).softmax(dim=1)
         total = total + (probability[0] + probability[1].flip(2) if flip else probability[0])
     mean: NDArray[np.float32] = (total / (len(scales) * (1 + flip))).cpu().numpy()
@@ -65,31 +71,87 @@ def write_predictions(
     scales: Sequence[float],
     flip: bool,
     crf: bool,
-) -> None:
-    """Write the label map of each image without one.
+    probabilities: bool = False,
+    num_workers: int = 0,
+) -> dict[str, float]:
+    """Write the label map of each image without one; several processes share the images.
 
     Args:
         network: a segmentor of mmsegmentation in evaluation mode.
         dataset: where the images are.
         image_ids: images of the split.
         out_dir: label maps go to ``predictions/SPLIT/ID.png`` below it, those after the dense CRF to
-            ``predictions_crf/SPLIT/ID.png``.
+            ``predictions_crf/SPLIT/ID.png``, and probabilities to ``probabilities/SPLIT/ID.npz``.
         split: name of the split.
         scales: factors on the image's size.
         flip: add the horizontal flip of each scale.
         crf: run the dense CRF too.
+        probabilities: keep the probabilities too, see `write_probabilities`.
+        num_workers: processes for the dense CRF; 0 for one per CPU core, 1 for this process alone.
+
+    Returns:
+        Seconds per image that this process wrote: ``network``, and ``crf`` on one core. Empty where all
+        files were there.
     """
-    folders = [out_dir / PREDICTIONS / split, *([out_dir / PREDICTIONS_CRF / split] if crf else [])]
-    todo = [
-        image_id
-        for image_id in image_ids
-        if not all((folder / f"{image_id}.png").is_file() for folder in folders)
-    ]
+    kinds = {PREDICTIONS: ".png"}
+    if crf:
+        kinds[PREDICTIONS_CRF] = ".png"
+    if probabilities:
+        kinds[PROBABILITIES] = ".npz"
+
+    def file(kind: str, image_id: str) -> Path:
+        return out_dir / kind / split / f"{image_id}{kinds[kind]}"
+
+    own = distributed.shard(image_ids)
+    todo = [one for one in own if not all(file(kind, one).is_file() for kind in kinds)]
+    seconds = {}
     network.eval()
-    for image_id in track(todo, f"predict {split}"):
-        image = read_image(dataset.image_path(image_id))
-        probabilities = predict_probabilities(network, image, scales=scales, flip=flip)
-        write_mask(folders[0] / f"{image_id}.png", probabilities.argmax(axis=0))
-        if crf:
-            sharpened = crf_probabilities(image, probabilities)
-            write_mask(folders[1] / f"{image_id}.png", sharpened.argmax(axis=0))
+    with open_crf_writer(num_workers) if crf and todo else contextlib.nullcontext() as writer:
+        inside = 0.0
+        for image_id in track(todo, f"predict {split}"):
+            image = read_image(dataset.image_path(image_id))
+            begin = time.monotonic()
+            found = predict_probabilities(network, image, scales=scales, flip=flip)
+            inside += time.monotonic() - begin
+            if probabilities:
+                write_probabilities(file(PROBABILITIES, image_id), found)
+            if writer is not None:
+                writer.write(file(PREDICTIONS_CRF, image_id), image, found)
+            write_mask(file(PREDICTIONS, image_id), found.argmax(axis=0))
+    if todo:
+        seconds["network"] = inside / len(todo)
+        if writer is not None:
+            seconds["crf"] = writer.seconds / len(todo)
+        shown = ", ".join(f"{value:.3f} s in the {name}" for name, value in seconds.items())
+        logger.info("predict %s: per image %s", split, shown)
+    distributed.wait()
+    return {name: round(value, 4) for name, value in seconds.items()}
+
+
+def write_probabilities(path: Path, probabilities: NDArray[np.float32]) -> None:
+    """Write the mean softmax of one image in the form of seeds: at stride 4, half precision.
+
+    Background has no map: it is what the maps leave of 1. Classes that stay below .01 are left out.
+
+    Args:
+        path: the ``ID.npz`` to write.
+        probabilities: (C+1, H, W) float32 in [0, 1], sums of 1 over the labels.
+    """
+    height, width = probabilities.shape[1:]
+    size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    full = torch.from_numpy(probabilities)[None]
+    maps = F.interpolate(full, size, mode="bilinear", align_corners=False)[0].clamp(0, 1).numpy()
+    classes = 1 + np.flatnonzero(maps[1:].reshape(len(maps) - 1, -1).max(axis=1) >= _SEEN)
+    write_seed(path, classes=classes, maps=maps[classes], size=(height, width))
+
+
+def _logit(network: Any, batch: torch.Tensor) -> torch.Tensor:
+    """Logits (B, C+1, h, w) of normalised images, through windows where the network has them."""
+    if network.test_cfg.mode == "whole":
+        logit: torch.Tensor = network(batch, mode="tensor")
+        return logit
+    shape = tuple(batch.shape[2:])
+    slid: torch.Tensor = network.slide_inference(
+        batch, [{"img_shape": shape, "ori_shape": shape}] * len(batch)
+    )
+    return slid

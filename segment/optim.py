@@ -7,13 +7,17 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
+from wsss.training import BFloat16OptimWrapper
+
+OPTIM_WRAPPERS.register_module(module=BFloat16OptimWrapper, force=True)
+
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class DeepLabOptimWrapperConstructor:
     """Three groups of parameters: backbone, weights of the head, biases of the head.
 
-    The head is all below ``decode_head``; its biases have no weight decay. Parameters without a gradient,
-    such as frozen batch norm, are left out.
+    The head is all below ``decode_head`` and ``auxiliary_head``; its biases have no weight decay. Parameters
+    without a gradient, such as frozen batch norm, are left out.
 
     Source: the released DeepLabV2 networks' ``lr_mult`` and ``decay_mult``.
     """
@@ -45,7 +49,7 @@ class DeepLabOptimWrapperConstructor:
         for name, parameter in network.named_parameters():
             if not parameter.requires_grad:
                 continue
-            if not name.startswith("decode_head."):
+            if not name.startswith(("decode_head.", "auxiliary_head.")):
                 backbone.append(parameter)
             elif name.endswith(".bias"):
                 biases.append(parameter)

@@ -9,17 +9,20 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
+from mmengine.dist import get_world_size
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
 from torch import nn
 
-from wsss.artifacts import atomic_write
+from wsss import distributed
+from wsss.artifacts import atomic_write, write_json
 from wsss.errors import ConfigError
 from wsss.log import logger
-from wsss.training import ProgressHook
+from wsss.training import AMP, ProgressHook
 
 NETWORK = "network.pth"
+CHOSEN = "chosen.json"
 LINES = 10  # with the losses' means, over the whole training
 
 
@@ -38,32 +41,44 @@ def complete_config(
         A copy.
 
     Raises:
-        ConfigError: two sources of weights.
+        ConfigError: two sources of weights, an unknown ``select``, a precision that is not there, or a batch
+            that the processes cannot share.
     """
-    if backbone is not None and config.model.backbone.pretrained is not None:
+    if backbone is not None and config.model.backbone.get("pretrained") is not None:
         raise ConfigError(
             f"expected one source of weights, got weights_from {config.weights_from!r} and "
             f"model.backbone.pretrained {config.model.backbone.pretrained!r}: set one of them to None"
         )
+    if config.select not in ("last", "best"):
+        raise ConfigError(f"expected select 'last' or 'best', got {config.select!r}: correct 'select'")
     complete = copy.deepcopy(config)
-    complete.model.decode_head.num_classes = num_classes + 1
+    for head in ("decode_head", "auxiliary_head"):
+        if head in complete.model:
+            complete.model[head].num_classes = num_classes + 1
     if backbone is not None:
         complete.model.backbone.pretrained = str(backbone)
-    complete.train_dataloader.dataset.dataset = config.dataset
+    for loader in (complete.train_dataloader, complete.val_dataloader, complete.test_dataloader):
+        loader.dataset.dataset = config.dataset
+        if loader.num_workers == 0:
+            loader.persistent_workers = False
     complete.train_dataloader.dataset.masks = None if masks is None else str(masks)
-    if complete.train_dataloader.num_workers == 0:
-        complete.train_dataloader.persistent_workers = False
-    complete.test_dataloader.dataset.dataset = config.dataset
+    complete.train_dataloader.batch_size = _share_of_batch(config.train_dataloader.batch_size)
     complete.param_scheduler.end = config.train_cfg.max_iters
     complete.randomness.seed = config.seed
+    complete.optim_wrapper.update(_precision(config.amp))
+    if config.infer.window is not None:
+        window = int(config.infer.window)
+        stride = (-(-2 * window // 3),) * 2
+        complete.model.test_cfg = {"mode": "slide", "crop_size": (window, window), "stride": stride}
     return complete
 
 
 def train_segmentor(config: Config, *, out_dir: Path) -> nn.Module:
     """Train the network of a complete segment config, or load it where it was trained before.
 
-    An interrupted training continues at its last checkpoint. The trained weights end up in
-    ``out_dir / "network.pth"``.
+    An interrupted training continues at its last checkpoint, with the images and crops that it would have
+    had. The trained weights end up in ``out_dir / "network.pth"``; with ``select="best"`` they are those of
+    the iteration with the highest mIoU on the validation split, which ``chosen.json`` names.
 
     Args:
         config: from `complete_config`.
@@ -75,14 +90,14 @@ def train_segmentor(config: Config, *, out_dir: Path) -> nn.Module:
     Raises:
         TrainingError: the loss is no longer finite.
     """
-    if not (out_dir / NETWORK).is_file():
-        state_dict = _train(config, out_dir)
-        with atomic_write(out_dir / NETWORK) as temporary:
-            torch.save(state_dict, temporary)
-    # Only the final weights are read by anyone, and each checkpoint is twice their size.
-    for checkpoint in out_dir.glob("iter_*.pth"):
-        checkpoint.unlink()
-    (out_dir / "last_checkpoint").unlink(missing_ok=True)
+    if not distributed.main_says((out_dir / NETWORK).is_file()):
+        _train(config, out_dir)
+        distributed.wait()
+    if distributed.is_main():
+        # Only the final weights are read by anyone, and each checkpoint is twice their size.
+        for checkpoint in [*out_dir.glob("iter_*.pth"), *out_dir.glob("best_*.pth")]:
+            checkpoint.unlink()
+        (out_dir / "last_checkpoint").unlink(missing_ok=True)
     return load_segmentor(config.model, out_dir / NETWORK)
 
 
@@ -98,7 +113,8 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     """
     settings = copy.deepcopy(dict(model))
     # The trained weights replace them: no need to have the file.
-    settings["backbone"] = {**settings["backbone"], "pretrained": None}
+    initial = {key: None for key in ("pretrained", "init_cfg") if key in settings["backbone"]}
+    settings["backbone"] = {**settings["backbone"], **initial}
     # mmengine looks for the normaliser in the default scope, which only a Runner sets.
     with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="mmseg")
@@ -108,24 +124,71 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def _train(config: Config, out_dir: Path) -> dict[str, torch.Tensor]:
-    """Trained weights, on the CPU."""
+def _precision(amp: str | None) -> dict[str, Any]:
+    """Settings of the optimizer's wrapper for half precision."""
+    if amp not in AMP:
+        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'amp'")
+    if amp == "fp16" and not torch.cuda.is_available():
+        raise ConfigError("expected a GPU for amp='fp16', found none: set it to None or 'bf16'")
+    if amp is None:
+        return {}
+    if amp == "bf16":
+        return {"type": "BFloat16OptimWrapper"}
+    return {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}
+
+
+def _share_of_batch(batch_size: int) -> int:
+    """Images of a step for each process, so that a step does not depend on how many there are."""
+    processes = get_world_size()
+    if batch_size % processes:
+        raise ConfigError(
+            f"expected train_dataloader.batch_size to be a multiple of the {processes} processes, "
+            f"got {batch_size}: change it or the number of processes"
+        )
+    return batch_size // processes
+
+
+def _train(config: Config, out_dir: Path) -> None:
+    """Train, and write the weights that the config selects."""
+    with warnings.catch_warnings():
+        # mmsegmentation warns of its own deprecated ways, mmengine of how it sets up several processes.
+        warnings.filterwarnings("ignore", module="mmseg|mmengine")
+        runner = Runner.from_cfg(_runner_settings(config, out_dir))
+    steps = int(config.train_cfg.max_iters)
+    runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
+    logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)
+    network = runner.train()
+    if not distributed.is_main():
+        return
+    state_dict = getattr(network, "module", network).state_dict()
+    if config.select == "best":
+        best = Path(runner.message_hub.get_info("best_ckpt"))
+        state_dict = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+        iteration = int(best.stem.rsplit("_", 1)[-1])
+        logger.info("train network: the best of all on val is iteration %d", iteration)
+        write_json(out_dir / CHOSEN, {"iteration": iteration, "how": "chosen on val, one scale"})
+    with atomic_write(out_dir / NETWORK) as temporary:
+        torch.save({name: value.cpu() for name, value in state_dict.items()}, temporary)
+
+
+def _runner_settings(config: Config, out_dir: Path) -> Config:
+    """What the Runner needs besides the config: where, from where on, with which processes."""
     settings = copy.deepcopy(config)
     settings.work_dir = str(out_dir)
     settings.resume = (out_dir / "last_checkpoint").is_file()
     settings.log_level = "ERROR"  # the progress hook says what people need
     settings.experiment_name = f"segment-{uuid.uuid4().hex[:8]}"
-    for key in ("test_dataloader", "test_cfg", "test_evaluator"):
+    unused = ["test_dataloader", "test_cfg", "test_evaluator"]
+    if config.select == "best":
+        settings.default_hooks.checkpoint.update(save_best="mIoU", rule="greater")
+    else:
+        unused += ["val_dataloader", "val_cfg", "val_evaluator"]
+    for key in unused:
         settings.pop(key, None)
-    with warnings.catch_warnings():
-        # mmsegmentation warns of its own deprecated ways.
-        warnings.filterwarnings("ignore", module="mmseg")
-        runner = Runner.from_cfg(settings)
-    # A fifth faster on CPUs and what tensor cores want.
-    runner.model.to(memory_format=torch.channels_last)
-    steps = int(config.train_cfg.max_iters)
-    runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
-    logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)
-    network = runner.train()
-    network = getattr(network, "module", network)
-    return {name: value.cpu() for name, value in network.state_dict().items()}
+    settings.launcher = distributed.launcher()
+    settings.model_wrapper_cfg = {
+        "type": "MMDistributedDataParallel",
+        "device_ids": [torch.cuda.current_device()] if torch.cuda.is_available() else None,
+        "broadcast_buffers": False,
+    }
+    return settings

@@ -31,11 +31,35 @@ class Seed:
         classes: (K,) uint8, labels 1..C as in masks.
         maps: (K, (H-1)//4+1, (W-1)//4+1) float32 in [0, 1].
         size: (H, W) of the image.
+        thresholds: (K,) float32 in (0, 1), the image-specific threshold of each map; None where none was
+            searched.
     """
 
     classes: NDArray[np.uint8]
     maps: NDArray[np.float32]
     size: tuple[int, int]
+    thresholds: NDArray[np.float32] | None = None
+
+    def calibrated(self, to: float) -> "Seed":
+        """Bring every map's own threshold to one value, so that one threshold fits all maps.
+
+        Args:
+            to: in (0, 1), where the thresholds come to lie.
+
+        Returns:
+            The seed with each map m as m ** (log(to) / log(threshold)): 0 and 1 stay, the order of the
+            pixels stays, and what was at the threshold is at ``to``.
+
+        Raises:
+            ArtifactError: the seed has no thresholds.
+        """
+        if self.thresholds is None:
+            raise ArtifactError(
+                "expected seeds with image-specific thresholds, got seeds without: make them with "
+                "infer.image_specific=True"
+            )
+        powers = (np.log(to) / np.log(self.thresholds)).astype(np.float32)
+        return dataclasses.replace(self, maps=self.maps ** powers[:, None, None])
 
     def upsample(self) -> NDArray[np.float32]:
         """Maps at the size of the image: (K, H, W) float32 in [0, 1], bilinear with align_corners=False."""
@@ -76,7 +100,14 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def write_seed(path: str | Path, *, classes: NDArray[Any], maps: NDArray[Any], size: tuple[int, int]) -> None:
+def write_seed(
+    path: str | Path,
+    *,
+    classes: NDArray[Any],
+    maps: NDArray[Any],
+    size: tuple[int, int],
+    thresholds: NDArray[Any] | None = None,
+) -> None:
     """Write the soft maps of one image.
 
     Args:
@@ -84,19 +115,27 @@ def write_seed(path: str | Path, *, classes: NDArray[Any], maps: NDArray[Any], s
         classes: (K,) integer labels 1..C.
         maps: (K, (H-1)//4+1, (W-1)//4+1) float in [0, 1]; stored as float16.
         size: (H, W) of the image.
+        thresholds: (K,) float in (0, 1), image-specific thresholds of the maps, where they are known.
 
     Raises:
         ArtifactError: shapes do not agree, or values lie outside [0, 1].
     """
-    seed = Seed(np.asarray(classes, np.uint8), np.asarray(maps, np.float32), (int(size[0]), int(size[1])))
+    seed = Seed(
+        np.asarray(classes, np.uint8),
+        np.asarray(maps, np.float32),
+        (int(size[0]), int(size[1])),
+        None if thresholds is None else np.asarray(thresholds, np.float32),
+    )
     _check_seed(seed, Path(path))
+    arrays: dict[str, Any] = {
+        "classes": seed.classes,
+        "maps": seed.maps.astype(np.float16),
+        "size": np.array(seed.size, np.int32),
+    }
+    if seed.thresholds is not None:
+        arrays["thresholds"] = seed.thresholds
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
-        np.savez_compressed(
-            stream,
-            classes=seed.classes,
-            maps=seed.maps.astype(np.float16),
-            size=np.array(seed.size, np.int32),
-        )
+        np.savez_compressed(stream, **arrays)
 
 
 def read_seed(path: str | Path) -> Seed:
@@ -109,7 +148,12 @@ def read_seed(path: str | Path) -> Seed:
     try:
         with np.load(path, allow_pickle=False) as data:
             size = tuple(int(side) for side in data["size"])
-            seed = Seed(data["classes"], data["maps"].astype(np.float32), (size[0], size[1]))
+            seed = Seed(
+                data["classes"],
+                data["maps"].astype(np.float32),
+                (size[0], size[1]),
+                data.get("thresholds"),
+            )
     except FileNotFoundError as error:
         raise ArtifactError(
             f"expected a seed at {path}, found no file: run the stage that makes it"
@@ -301,6 +345,12 @@ def _check_seed(seed: Seed, path: Path) -> None:
         raise ArtifactError(
             f"expected maps in [0, 1], got {seed.maps.min():.3g} to {seed.maps.max():.3g} at {path}: "
             "normalise them"
+        )
+    own = seed.thresholds
+    if own is not None and not (own.shape == seed.classes.shape and ((own > 0) & (own < 1)).all()):
+        raise ArtifactError(
+            f"expected a threshold in (0, 1) for each of {len(seed.classes)} maps, got {own.tolist()} at "
+            f"{path}: make the seeds anew"
         )
 
 

@@ -70,8 +70,8 @@ def build_backbone(
     """Build a cut backbone by name.
 
     Args:
-        name: resnet18, resnet34, resnet50, resnet101, mobilenet_v2 (torchvision), mobilenetv1_100 (timm) or
-            plain8 (ours, for the demo).
+        name: resnet18, resnet34, resnet50, resnet101, mobilenet_v2, vgg16, inception_v3 (torchvision),
+            mobilenetv1_100 (timm) or plain8 (ours, for the demo).
         pretrained: None for random weights, "imagenet" for the library's own weights (downloaded once), or
             the path of a state dict: the library's names or those of a `Backbone` that a stage saved.
         output_stride: 8, 16 or 32; the deepest levels lose their strides until the last one has it.
@@ -150,6 +150,17 @@ def freeze_batch_norm(module: nn.Module) -> None:
                 parameter.requires_grad_(False)
 
 
+def pad_edges(module: nn.Module) -> None:
+    """Let every convolution repeat the pixels at the border, in place, where it would pad with zeros.
+
+    Zeros mark the border: a network can tell it from the inside and maps respond to it.
+    """
+    for child in module.modules():
+        if isinstance(child, nn.Conv2d) and isinstance(child.padding, tuple) and any(child.padding):
+            child.padding_mode = "replicate"
+            child._reversed_padding_repeated_twice = [side for side in reversed(child.padding) for _ in "ab"]
+
+
 def _library_names(network: nn.Module, backbone: nn.Module) -> dict[str, str]:
     """Map the library's state-dict names to ours: both name the same tensors."""
     ours = {id(tensor): name for name, tensor in backbone.state_dict(keep_vars=True).items()}
@@ -195,6 +206,8 @@ def _limit_stride(levels: list[nn.Sequential], output_stride: int, dilate: bool)
 
 def _stride_of(block: nn.Module) -> int:
     """Stride of a block along its main path (shortcut convolutions repeat it)."""
+    if isinstance(block, _Reduction):
+        return _stride_of(block.pool)
     if isinstance(block, nn.MaxPool2d):
         return block.stride if isinstance(block.stride, int) else block.stride[0]
     skip = {
@@ -211,16 +224,23 @@ def _drop_stride(block: nn.Module) -> None:
     for module in block.modules():
         if isinstance(module, nn.Conv2d):
             module.stride = (1, 1)
+        elif isinstance(module, nn.MaxPool2d):
+            # Only an odd window has a middle: VGG's 2 x 2 become 3 x 3, as in DeepLab's VGG.
+            side = module.kernel_size if isinstance(module.kernel_size, int) else module.kernel_size[0]
+            size = side // 2 * 2 + 1
+            module.stride, module.kernel_size, module.padding = 1, size, size // 2
 
 
 def _dilate(block: nn.Module, *, before: int, after: int) -> None:
     """Dilate a block's spatial convolutions: ``before`` up to the dropped stride, ``after`` beyond it."""
-    spatial = [m for m in block.modules() if isinstance(m, nn.Conv2d) and m.kernel_size[0] > 1]
+    spatial = [m for m in block.modules() if isinstance(m, nn.Conv2d) and max(m.kernel_size) > 1]
     for index, module in enumerate(spatial):
-        dilation = before if after > before and index == 0 else after
-        pad = dilation * (module.kernel_size[0] - 1) // 2
+        # Each branch of a reduction ends with its stride, other blocks begin with it.
+        is_before = after > before and (index == 0 or isinstance(block, _Reduction))
+        dilation = before if is_before else after
+        height, width = module.kernel_size
         module.dilation = (dilation, dilation)
-        module.padding = (pad, pad)
+        module.padding = (dilation * (height - 1) // 2, dilation * (width - 1) // 2)
 
 
 def _resnet(name: str) -> Callable[[bool], tuple[nn.Module, list[nn.Sequential]]]:
@@ -241,6 +261,74 @@ def _mobilenet_v2(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
     cuts = (0, 2, 4, 7, 14, 19)
     blocks = list(network.features.children())
     return network, [nn.Sequential(*blocks[start:stop]) for start, stop in itertools.pairwise(cuts)]
+
+
+def _vgg16(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
+    from torchvision import models
+
+    network = models.get_model("vgg16", weights="IMAGENET1K_V1" if imagenet else None)
+    cuts = (0, 5, 10, 17, 24, 31)
+    blocks = list(network.features.children())
+    for block in blocks:
+        if isinstance(block, nn.MaxPool2d):
+            block.ceil_mode = True  # the last row or column of an odd size counts too
+    return network, [nn.Sequential(*blocks[start:stop]) for start, stop in itertools.pairwise(cuts)]
+
+
+def _inception_v3(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
+    """Inception v3 with zero padding throughout.
+
+    The library's stem and reductions are not padded: their grids shrink by up to two cells a layer, start
+    inside the image, and small images leave none. Padded, every level has the grid of the other backbones;
+    weights stay the same, features differ at the borders and by the grid's phase.
+    """
+    from torchvision import models
+
+    # Random weights need none of the library's slow own initialisation: batch norm follows each convolution.
+    options: dict[str, Any] = (
+        {"weights": "IMAGENET1K_V1"} if imagenet else {"init_weights": False, "aux_logits": False}
+    )
+    network: Any = models.get_model("inception_v3", **options)
+    for layer in (network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_4a_3x3):
+        layer.conv.padding = (1, 1)
+    mixed_6a, mixed_7a = network.Mixed_6a, network.Mixed_7a
+    dense_6a = [mixed_6a.branch3x3dbl_1, mixed_6a.branch3x3dbl_2, mixed_6a.branch3x3dbl_3]
+    wide_7a = [getattr(mixed_7a, f"branch7x7x3_{number}") for number in (1, 2, 3, 4)]
+    first = _Reduction([[mixed_6a.branch3x3], dense_6a])
+    second = _Reduction([[mixed_7a.branch3x3_1, mixed_7a.branch3x3_2], wide_7a])
+    pools = [nn.MaxPool2d(3, 2, 1) for _ in range(2)]
+    return network, [
+        nn.Sequential(_HalfRange(), network.Conv2d_1a_3x3, network.Conv2d_2a_3x3, network.Conv2d_2b_3x3),
+        nn.Sequential(pools[0], network.Conv2d_3b_1x1, network.Conv2d_4a_3x3),
+        nn.Sequential(pools[1], network.Mixed_5b, network.Mixed_5c, network.Mixed_5d),
+        nn.Sequential(first, network.Mixed_6b, network.Mixed_6c, network.Mixed_6d, network.Mixed_6e),
+        nn.Sequential(second, network.Mixed_7b, network.Mixed_7c),
+    ]
+
+
+class _HalfRange(nn.Module):
+    """What the weights of Inception expect: values in [-1, 1] instead of ImageNet's mean and deviation."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        """(B, 3, H, W), normalised with the ImageNet mean and deviation -> (B, 3, H, W) in [-1, 1]."""
+        mean = image.new_tensor((0.485, 0.456, 0.406))[:, None, None]
+        deviation = image.new_tensor((0.229, 0.224, 0.225))[:, None, None]
+        return (image * deviation + mean) * 2 - 1
+
+
+class _Reduction(nn.Module):
+    """Branches side by side that end with a stride of 2, and a max-pool: Inception's Mixed_6a and 7a."""
+
+    def __init__(self, branches: list[list[Any]]) -> None:
+        super().__init__()
+        self.branches = nn.ModuleList(nn.Sequential(*layers) for layers in branches)
+        for layers in branches:
+            layers[-1].conv.padding = (1, 1)
+        self.pool = nn.MaxPool2d(3, 2, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """(B, N, h, w) -> (B, M, ceil(h / 2), ceil(w / 2))."""
+        return torch.cat([*(branch(features) for branch in self.branches), self.pool(features)], dim=1)
 
 
 def _mobilenetv1(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
@@ -274,6 +362,8 @@ def _plain8(imagenet: bool) -> tuple[nn.Module, list[nn.Sequential]]:
 _BUILDERS: dict[str, Callable[[bool], tuple[nn.Module, list[nn.Sequential]]]] = {
     **{name: _resnet(name) for name in ("resnet18", "resnet34", "resnet50", "resnet101")},
     "mobilenet_v2": _mobilenet_v2,
+    "vgg16": _vgg16,
+    "inception_v3": _inception_v3,
     "mobilenetv1_100": _mobilenetv1,
     "plain8": _plain8,
 }

@@ -146,13 +146,28 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
 def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Path) -> None:
     """Refuse keys that the stage's defaults do not know; ``dataset`` is checked by the data set itself."""
     known = dict(flatten(defaults))
+    # Another class has settings of its own, which it checks itself when it is built.
+    other = tuple(f"{name}." for name in _tables_of_another_type(config, defaults))
     for name, value in flatten(config):
         top = name.split(".")[0]
-        if top in ("dataset", "baselines"):
+        if top in ("dataset", "baselines") or name.startswith(other):
             continue
         if name not in known:
             raise ConfigError(f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}")
         _check_type(name, known[name], value)
+
+
+def _tables_of_another_type(
+    config: Mapping[str, Any], defaults: Mapping[str, Any], prefix: str = ""
+) -> Iterator[str]:
+    """Names of the tables whose ``type`` is not the default's."""
+    for key, default in defaults.items():
+        value = config.get(key)
+        if isinstance(default, Mapping) and isinstance(value, Mapping):
+            if value.get("type") != default.get("type"):
+                yield f"{prefix}{key}"
+            else:
+                yield from _tables_of_another_type(value, default, f"{prefix}{key}.")
 
 
 def _check_type(name: str, default: Any, value: Any) -> None:

@@ -2,12 +2,13 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import IGNORE, Seed, read_mask
+from wsss.artifacts import IGNORE, Artifact, Seed, read_mask, read_seed
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.metrics import confusion_matrix, iou, mean_iou
@@ -99,9 +100,7 @@ def sweep_seeds(
     Raises:
         DataError: no image has ground truth.
     """
-    side = len(dataset.classes) + 1
-    steps = len(THRESHOLDS) + 1
-    counts = np.zeros((side, side, steps), np.int64)
+    total = np.zeros((len(THRESHOLDS), len(dataset.classes) + 1, len(dataset.classes) + 1), np.int64)
     scored = _with_truth(dataset, image_ids)
     for image_id in track(scored, description):
         truth = read_truth(dataset, image_id)
@@ -110,19 +109,54 @@ def sweep_seeds(
             raise DataError(
                 f"expected a seed of size {truth.shape}, got {seed.size} for {image_id}: check its file"
             )
-        label, score = _best(seed)
-        valid = truth != IGNORE
-        # How many thresholds lie below the score: at threshold j the pixel is foreground where j < passed.
-        passed = np.searchsorted(THRESHOLDS, score[valid], side="left")
-        index = (truth[valid].astype(np.int64) * side + label[valid]) * steps + passed
-        counts += np.bincount(index, minlength=counts.size).reshape(counts.shape)
-    below = counts.cumsum(axis=2)
-    scores = []
-    for step in range(len(THRESHOLDS)):
-        confusion = below[:, :, -1] - below[:, :, step]
-        confusion[:, 0] += below[:, :, step].sum(axis=1)
-        scores.append(Scores(confusion, tuple(dataset.classes), len(scored)))
-    return scores
+        total += threshold_confusions(seed, truth, len(dataset.classes))
+    return [Scores(confusion, tuple(dataset.classes), len(scored)) for confusion in total]
+
+
+def sweep_rows(artifact: Artifact, dataset: DataSet) -> list[dict[str, Any]]:
+    """Score published seeds at every threshold, and at their image-specific ones where they have them.
+
+    Args:
+        artifact: published seeds.
+        dataset: holds the ground truth.
+
+    Returns:
+        Rows of ``threshold`` (a number, or "per map"), ``chosen`` (by whom, and whether ground truth was
+        used) and the figures of `Scores.figures`.
+
+    Raises:
+        DataError: no image has ground truth.
+    """
+    sweep = sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, artifact.ids)
+    best = int(np.argmax([mean_iou(one.confusion) for one in sweep]))
+    rows: list[dict[str, Any]] = [
+        {
+            "threshold": float(threshold),
+            "chosen": f"oracle threshold, {artifact.split}" if i == best else "fixed",
+        }
+        | one.figures()
+        for i, (threshold, one) in enumerate(zip(THRESHOLDS, sweep, strict=True))
+    ]
+    if read_seed(artifact.file(artifact.ids[0])).thresholds is not None:
+        chosen = {"threshold": "per map", "chosen": "L_bas + area of each map, without ground truth"}
+        rows.append(chosen | score_image_specific(artifact.file, dataset, artifact.ids).figures())
+    return rows
+
+
+def score_image_specific(file: Callable[[str], Path], dataset: DataSet, image_ids: Sequence[str]) -> Scores:
+    """Score seeds at the image-specific thresholds that they carry.
+
+    A pixel is the class whose map, calibrated by its threshold (`Seed.calibrated`), is highest, if it is
+    above it.
+
+    Raises:
+        ArtifactError: a seed has no thresholds.
+        DataError: no image has ground truth.
+    """
+    # Any middle gives the same labels: all powers grow by one factor.
+    middle = 0.5
+    sweep = sweep_seeds(lambda one: read_seed(file(one)).calibrated(middle), dataset, image_ids)
+    return at_threshold(sweep, middle)
 
 
 def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
@@ -130,6 +164,11 @@ def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
     best = int(np.argmax([mean_iou(one.confusion) for one in scores]))
     chosen = {"threshold": float(THRESHOLDS[best]), "threshold_chosen": f"oracle threshold, {split}"}
     return scores[best].figures() | chosen
+
+
+def at_threshold(scores: Sequence[Scores], threshold: float) -> Scores:
+    """The one of a sweep's scores whose threshold of `THRESHOLDS` is nearest to a fixed one."""
+    return scores[int(np.abs(THRESHOLDS - threshold).argmin())]
 
 
 def read_truth(dataset: DataSet, image_id: str) -> NDArray[np.uint8]:
@@ -155,3 +194,33 @@ def _best(seed: Seed) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         return np.zeros(seed.size, np.int64), np.zeros(seed.size, np.float32)
     maps = seed.upsample()
     return seed.classes.astype(np.int64)[maps.argmax(axis=0)], maps.max(axis=0)
+
+
+def threshold_confusions(seed: Seed, truth: NDArray[np.uint8], num_classes: int) -> NDArray[np.int64]:
+    """Confusion matrices of one image at every threshold of `THRESHOLDS`.
+
+    A pixel is the class with the highest map where that map is above the threshold, background elsewhere.
+
+    Args:
+        seed: soft maps of the image.
+        truth: (H, W) uint8, 255 ignore.
+        num_classes: number of classes C without background.
+
+    Returns:
+        (len(THRESHOLDS), C+1, C+1) int64, rows truth, columns prediction.
+
+    Raises:
+        DataError: the seed is not of the truth's size.
+    """
+    if seed.size != truth.shape:
+        raise DataError(f"expected a seed of size {truth.shape}, got {seed.size}: check its file")
+    side, steps = num_classes + 1, len(THRESHOLDS) + 1
+    label, score = _best(seed)
+    valid = truth != IGNORE
+    # How many thresholds lie below the score: at threshold j the pixel is foreground where j < passed.
+    passed = np.searchsorted(THRESHOLDS, score[valid], side="left")
+    index = (passed * side + truth[valid]) * side + label[valid]
+    below = np.bincount(index, minlength=steps * side * side).reshape(steps, side, side).cumsum(axis=0)
+    confusions = below[-1] - below[:-1]
+    confusions[:, :, 0] += below[:-1].sum(axis=2)
+    return confusions.astype(np.int64)

@@ -1,6 +1,8 @@
 """Reading images as the networks want them, whatever the file holds."""
 
+import contextlib
 import struct
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -8,10 +10,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.errors import DataError
+from wsss.log import logger
+from wsss.progress import track
 
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # 32-bit integers and floats have no known range, so nobody can say which value is white.
 _NO_RANGE = ("I", "F")
+_ORIENTATION = 0x0112
+# What whole files end with, though cameras may write a few bytes more.
+_ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
+_TAIL = 64
 
 
 def read_image(path: str | Path) -> NDArray[np.uint8]:
@@ -31,15 +39,69 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         DataError: the file is absent, truncated, damaged, no image, or holds values of unknown range.
     """
     path = Path(path)
+    with _opened(path) as image:
+        image.load()
+        return _convert_to_rgb(image)
+
+
+def check_images(files: Mapping[str, Path]) -> None:
+    """Find images that cannot be read before hours are spent on the others.
+
+    Only the header and the last bytes of a file are read, several thousand files a second; decoding them all
+    would take as long as an epoch of loading. A file that does not end as its format does is decoded, and so
+    is one of a format without such an end. What is damaged inside shows when it is read.
+
+    Images whose header asks to be turned are named in a warning: they are used as they are stored.
+
+    Args:
+        files: image id -> file.
+
+    Raises:
+        DataError: files are absent, truncated, no images, or hold values of unknown range.
+    """
+    problems: dict[str, str] = {}
+    turned = []
+    for image_id, path in track(files.items(), "check images", total=len(files)):
+        try:
+            if _is_turned(path):
+                turned.append(image_id)
+        except DataError as error:
+            problems[image_id] = str(error)
+    if turned:
+        logger.warning(
+            "the headers of %s ask for a rotation; images are used as they are stored", _name_some(turned)
+        )
+    if problems:
+        first, *others = problems
+        more = f" (and {_name_some(others)})" if others else ""
+        raise DataError(f"{problems[first]}{more}")
+
+
+def _is_turned(path: Path) -> bool:
+    """Whether an image's header asks viewers to turn it; looks for whole files on the way."""
+    with _opened(path) as image:
+        name = str(image.format)
+        # Asking a PNG would decode it.
+        turned = name in ("JPEG", "MPO") and image.getexif().get(_ORIENTATION, 1) != 1
+    with path.open("rb") as stream:
+        stream.seek(max(path.stat().st_size - _TAIL, 0))
+        is_whole = name in _ENDS and _ENDS[name] in stream.read()
+    if not is_whole:
+        read_image(path)
+    return turned
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """An image whose header has been read; what goes wrong with it inside is a `DataError` with its path."""
     try:
         with Image.open(path) as image:
-            image.load()
             if image.mode in _NO_RANGE:
                 raise DataError(
                     f"expected an image of 8 or 16 bits per value at {path}, got Pillow mode {image.mode}: "
                     "convert it to 8-bit RGB"
                 )
-            return _convert_to_rgb(image)
+            yield image
     except FileNotFoundError as error:
         raise DataError(f"expected an image at {path}, found no file: check dataset.root") from error
     except _UNREADABLE as error:
@@ -47,6 +109,11 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         raise DataError(
             f"expected a whole image at {path}, got: {reason}: replace the file or leave it out"
         ) from error
+
+
+def _name_some(image_ids: Sequence[str]) -> str:
+    shown = ", ".join(image_ids[:5])
+    return f"{len(image_ids)} images: {shown}{', ...' if len(image_ids) > 5 else ''}"
 
 
 def _convert_to_rgb(image: Image.Image) -> NDArray[np.uint8]:

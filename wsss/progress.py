@@ -1,7 +1,6 @@
 """Progress of long loops: a bar on a terminal, a line now and then in the log elsewhere."""
 
 import datetime
-import os
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
@@ -9,6 +8,7 @@ from typing import TypeVar
 
 from tqdm import tqdm
 
+from wsss.distributed import is_main
 from wsss.log import logger
 
 _Item = TypeVar("_Item")
@@ -34,8 +34,7 @@ def track(
     """
     if total is None and isinstance(iterable, Sized):
         total = len(iterable)
-    # RANK is set by torchrun and by mmengine's SLURM launcher.
-    if os.environ.get("RANK", "0") != "0":
+    if not is_main():
         return iter(iterable)
     if sys.stderr.isatty():
         bar = tqdm(iterable, desc=description, total=total, unit=unit, dynamic_ncols=True, file=sys.stderr)

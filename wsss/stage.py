@@ -21,6 +21,7 @@ from wsss.artifacts import MANIFEST, SCHEMA, Artifact, open_artifact, write_json
 from wsss.backbones import weights_sha256
 from wsss.config import flatten
 from wsss.datasets import DataSet, build_dataset
+from wsss.distributed import is_main, main_first, main_says, wait
 from wsss.errors import ArtifactError, DataError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT, resolve_path
@@ -28,7 +29,7 @@ from wsss.paths import PROJECT_ROOT, resolve_path
 UNFINISHED = "unfinished.json"
 # Settings that change where or how fast a stage runs, never what it makes.
 NEUTRAL = frozenset(
-    {"root", "labels", "ground_truth", "num_workers", "device", "baselines", "checkpoint_interval"}
+    {"root", "labels", "ground_truth", "num_workers", "device", "baselines", "checkpoint_interval", "compile"}
 )
 
 
@@ -39,7 +40,7 @@ class Job:
     Attributes:
         config: the resolved config.
         dataset: the data set that the config names.
-        inputs: opened artifacts by kind.
+        inputs: opened artifacts by name.
         out_dir: the folder to fill; files already there were made by this same job and are kept.
     """
 
@@ -74,7 +75,8 @@ class Stage:
 
     Attributes:
         name: as on the command line.
-        reads: kinds of the artifacts it needs, unless the config's ``reads`` says otherwise.
+        reads: names of the artifacts it needs (``seeds``, ``seeds-cam``), unless the config's ``reads`` says
+            otherwise.
         writes: kind of the artifact it publishes.
         schema: raised when the meaning of its settings or of its payload changes.
         run: fills ``job.out_dir``; may be called again on a half-filled folder.
@@ -102,6 +104,9 @@ def run_stage(
 ) -> Artifact:
     """Run a stage unless its artifact is there already, and publish what it made.
 
+    Of several processes (`wsss.distributed`) the main one holds the folder, prepares it and publishes; all of
+    them run the stage on it.
+
     Args:
         stage: the stage.
         config: its resolved config.
@@ -121,50 +126,72 @@ def run_stage(
     """
     name = f"{stage.writes}-{variant}" if variant else stage.writes
     out_dir = work_dir / name
-    dataset = build_dataset(config.dataset)
+    with main_first():
+        dataset = build_dataset(config.dataset)
     artifacts = _open_inputs(stage, config, dataset_name, work_dir, inputs or {})
+    with contextlib.ExitStack() as held:
+        state: dict[str, Any] = {}
+        if is_main():
+            state = _state(stage, config, dataset, artifacts)
+            held.enter_context(_only_run(work_dir, name))
+            held.enter_context(_log_file(out_dir))
+        if main_says(is_main() and _is_published(out_dir, state["key"], resume)):
+            logger.info("%s: up to date in %s, skipped", name, out_dir)
+            return open_artifact(out_dir)
+        if is_main():
+            _prepare(stage, out_dir, name, state=state, resume=resume)
+            logger.info("%s: runs for %s, into %s", name, dataset_name, out_dir)
+        wait()
+        begin = time.monotonic()
+        result = stage.run(Job(config, dataset, artifacts, out_dir))
+        wait()
+        seconds = time.monotonic() - begin
+        if is_main():
+            manifest = _manifest(stage, name, dataset_name, dataset, state, result)
+            write_json(out_dir / MANIFEST, manifest | {"seconds": round(seconds, 1)} | _origin())
+            (out_dir / UNFINISHED).unlink(missing_ok=True)
+        logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
+        wait()
+        return open_artifact(out_dir)
+
+
+def _state(
+    stage: Stage, config: Config, dataset: DataSet, artifacts: Mapping[str, Artifact]
+) -> dict[str, Any]:
+    """All that the artifact's content depends on, and its hash."""
     settings = _settings(config)
     sources = {kind: artifact.key for kind, artifact in artifacts.items()}
     sources["dataset"] = dataset.fingerprint(config.dataset.train_split)
     key = _key(stage, settings, sources)
-    with _only_run(work_dir, name), _log_file(work_dir / name):
-        published = _published(out_dir, key, resume)
-        if published is not None:
-            logger.info("%s: up to date in %s, skipped", name, out_dir)
-            return published
-        state = {"key": key, "stage_schema": stage.schema, "settings": settings, "inputs": sources}
-        _prepare(stage, out_dir, name, state=state, resume=resume)
-        logger.info("%s: runs for %s, into %s", name, dataset_name, out_dir)
-        begin = time.monotonic()
-        result = stage.run(Job(config, dataset, artifacts, out_dir))
-        seconds = time.monotonic() - begin
-        write_json(
-            out_dir / MANIFEST,
-            {
-                "schema": SCHEMA,
-                "stage_schema": stage.schema,
-                "kind": stage.writes,
-                "name": name,
-                "dataset": dataset_name,
-                "classes": list(dataset.classes),
-                "split": result.split,
-                "count": len(result.image_ids),
-                "ids_sha256": hashlib.sha256("\n".join(result.image_ids).encode()).hexdigest(),
-                "image_ids": list(result.image_ids),
-                "key": key,
-                "settings": settings,
-                "inputs": sources,
-                "figures": dict(result.figures),
-                "thresholds": dict(result.thresholds),
-                **result.extra,
-                "seconds": round(seconds, 1),
-                "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-                "code": _commit(),
-            },
-        )
-        (out_dir / UNFINISHED).unlink(missing_ok=True)
-        logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
-        return open_artifact(out_dir)
+    return {"key": key, "stage_schema": stage.schema, "settings": settings, "inputs": sources}
+
+
+def _manifest(
+    stage: Stage, name: str, dataset_name: str, dataset: DataSet, state: Mapping[str, Any], result: Result
+) -> dict[str, Any]:
+    return {
+        "schema": SCHEMA,
+        "stage_schema": stage.schema,
+        "kind": stage.writes,
+        "name": name,
+        "dataset": dataset_name,
+        "classes": list(dataset.classes),
+        "split": result.split,
+        "count": len(result.image_ids),
+        "ids_sha256": hashlib.sha256("\n".join(result.image_ids).encode()).hexdigest(),
+        "image_ids": list(result.image_ids),
+        "key": state["key"],
+        "settings": state["settings"],
+        "inputs": state["inputs"],
+        "figures": dict(result.figures),
+        "thresholds": dict(result.thresholds),
+        **result.extra,
+    }
+
+
+def _origin() -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    return {"finished": now.isoformat(timespec="seconds"), "code": _commit()}
 
 
 def _open_inputs(
@@ -172,17 +199,19 @@ def _open_inputs(
 ) -> dict[str, Artifact]:
     makers = {"seeds": "seeds", "masks": "refine", "segment": "segment"}
     artifacts = {}
-    for kind in config.get("reads", stage.reads):
-        folder = given.get(kind, work_dir / kind)
+    for name in config.get("reads", stage.reads):
+        kind = name.partition("-")[0]  # seeds-cam holds seeds
+        folder = given.get(name, work_dir / name)
         try:
-            artifacts[kind] = open_artifact(folder)
+            artifacts[name] = open_artifact(folder)
         except ArtifactError as error:
+            maker = (
+                f"tools/run_stage.sh {makers[kind]} {dataset_name}" if kind in makers else "correct 'reads'"
+            )
+            raise ArtifactError(f"{error} ({stage.name} needs it: {maker})") from error
+        if artifacts[name].kind != kind:
             raise ArtifactError(
-                f"{error} ({stage.name} needs it: tools/run_stage.sh {makers[kind]} {dataset_name})"
-            ) from error
-        if artifacts[kind].kind != kind:
-            raise ArtifactError(
-                f"expected {kind} in {folder}, got {artifacts[kind].kind}: give the folder of {kind}"
+                f"expected {kind} in {folder}, got {artifacts[name].kind}: give the folder of {kind}"
             )
     return artifacts
 
@@ -192,7 +221,8 @@ def _settings(config: Config) -> dict[str, Any]:
     settings = {}
     for name, value in flatten(config):
         leaf = name.rsplit(".", 1)[-1]
-        if leaf in NEUTRAL or name.split(".")[0] in NEUTRAL:
+        # By the last word alone: `labels` is a file of the data set, and a table of settings of refine.
+        if leaf in NEUTRAL or name.startswith("baselines."):
             continue
         settings[name] = weights_sha256(value) if leaf == "pretrained" else value
     return json.loads(json.dumps(settings, default=str))
@@ -203,16 +233,16 @@ def _key(stage: Stage, settings: Mapping[str, Any], sources: Mapping[str, str]) 
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
-def _published(out_dir: Path, key: str, resume: bool) -> Artifact | None:
-    """The artifact in ``out_dir`` if it is whole and what this job would make."""
+def _is_published(out_dir: Path, key: str, resume: bool) -> bool:
+    """Whether the artifact in ``out_dir`` is whole and what this job would make."""
     if not resume or not (out_dir / MANIFEST).is_file():
-        return None
+        return False
     try:
         artifact = open_artifact(out_dir)
     except ArtifactError as error:
         logger.warning("%s", error)
-        return None
-    return artifact if artifact.key == key else None
+        return False
+    return artifact.key == key
 
 
 def _prepare(stage: Stage, out_dir: Path, name: str, *, state: Mapping[str, Any], resume: bool) -> None:

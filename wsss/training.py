@@ -1,27 +1,35 @@
 """Training through mmengine's Runner, shared by the stages that train a network of their own."""
 
+import contextlib
 import dataclasses
 import math
 import uuid
+import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from mmengine import dist
+from mmengine.dataset import DefaultSampler
+from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
-from mmengine.optim import OptimWrapper
+from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from wsss.artifacts import atomic_write
-from wsss.errors import TrainingError
+from wsss.distributed import is_main, launcher, main_says, sum_up, wait
+from wsss.errors import ConfigError, TrainingError, WsssError
 from wsss.log import logger
 from wsss.progress import track
 
 FINAL = "network.pth"
+AMP = (None, "bf16", "fp16")
 
 
 class Trainable(Protocol):
@@ -41,8 +49,11 @@ class Schedule:
         learning_rate: of parameter groups that set none of their own.
         momentum: of SGD.
         weight_decay: of SGD.
-        poly_power: the rate falls as (1 - step / steps) ** poly_power over all steps.
-        num_workers: processes that load images.
+        poly_power: the rate falls as (1 - step / (poly_length * steps)) ** poly_power.
+        poly_length: 1: the rate falls to 0; more: it ends above that.
+        num_workers: processes that load images, for each process that trains.
+        amp: "bf16" or "fp16" computes convolutions in half precision; fp16 needs a GPU.
+        compile: compile the training step with torch.compile: slow to start, faster after.
     """
 
     epochs: int
@@ -51,7 +62,10 @@ class Schedule:
     momentum: float
     weight_decay: float
     poly_power: float = 0.9
+    poly_length: float = 1.0
     num_workers: int = 2
+    amp: str | None = None
+    compile: bool = False
 
     def steps(self, count: int) -> int:
         """Number of steps for ``count`` images; the last, partial batch of an epoch is dropped."""
@@ -72,14 +86,19 @@ def train_network(
     seed: int,
     description: str,
     hooks: Sequence[Hook] = (),
+    classes: Sequence[str] = (),
 ) -> None:
     """Train a network in place, or load it where it was trained before.
 
     An interrupted training continues at the last whole epoch. The trained weights lie in
     ``out_dir / "network.pth"``.
 
+    Several processes share each batch: length and rates do not depend on their number. Gradients are the mean
+    of the processes' own, which is that of the whole batch for losses that are means over images.
+
     Args:
-        network: a `Trainable` module.
+        network: a `Trainable` module. Ends up on the device that is there, with the same weights in every
+            process.
         dataset: map-style data set of dicts of tensors, one image each.
         out_dir: folder for checkpoints; holds nothing else.
         schedule: length and rates.
@@ -87,63 +106,203 @@ def train_network(
         seed: of initial shuffling, augmentation and the network's own draws.
         description: what the progress lines say.
         hooks: further mmengine hooks.
+        classes: names of the classes, for the message of a loss that is not finite.
 
     Raises:
+        ConfigError: a batch that the processes cannot share, or a precision that is not there.
         TrainingError: the loss is no longer finite.
+        DataError: an image cannot be read.
     """
     final = out_dir / FINAL
-    if final.is_file():
-        network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
-        logger.info("%s: already trained, weights loaded", description)
-        return
     # A fifth faster on CPUs (measured on mobilenetv1_100 at 256 x 256) and what tensor cores want.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not main_says(final.is_file()):
+        with _plain_worker_errors(), warnings.catch_warnings():
+            # Of several processes mmengine warns that it sets up each of them the way it does.
+            warnings.filterwarnings("ignore", module="mmengine")
+            _build_runner(
+                network,
+                dataset,
+                out_dir=out_dir,
+                schedule=schedule,
+                parameter_groups=parameter_groups,
+                seed=seed,
+                description=description,
+                hooks=hooks,
+                classes=classes,
+            ).train()
+        if is_main():
+            with atomic_write(final) as temporary:
+                torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+            for checkpoint in out_dir.glob("epoch_*.pth"):
+                checkpoint.unlink()
+            (out_dir / "last_checkpoint").unlink(missing_ok=True)
+        wait()
+        if is_main():
+            return
+    else:
+        logger.info("%s: already trained, weights loaded", description)
+    # After a training too: batch norm's statistics may be each process's own.
+    network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+    network.to(get_device())
+
+
+def _build_runner(
+    network: nn.Module,
+    dataset: Dataset[dict[str, Tensor]],
+    *,
+    out_dir: Path,
+    schedule: Schedule,
+    parameter_groups: Sequence[dict[str, Any]],
+    seed: int,
+    description: str,
+    hooks: Sequence[Hook],
+    classes: Sequence[str],
+) -> Runner:
+    """The Runner of a training, ready to train or to continue."""
     count = len(dataset)  # type: ignore[arg-type]
+    batch_size = _batch_of_each_process(schedule.batch_size)
     steps_per_epoch = schedule.steps_per_epoch(count)
     steps = schedule.steps(count)
+    # Layers that are meant to be frozen are so in training mode only; it decides what is exchanged.
+    network.train()
+    _share_batch_statistics(network, description)
     optimizer = torch.optim.SGD(
         list(parameter_groups),
         lr=schedule.learning_rate,
         momentum=schedule.momentum,
         weight_decay=schedule.weight_decay,
     )
-    runner = Runner(
-        model=_RunnerModel(network),
+    sampler = {"type": WholeBatches, "shuffle": True, "batch_size": schedule.batch_size}
+    return Runner(
+        model=_RunnerModel(network, compiled=schedule.compile),
         work_dir=str(out_dir),
+        launcher=launcher(),
+        cfg={"model_wrapper_cfg": _exchange_of_gradients()},
         train_dataloader={
             "dataset": dataset,
-            "batch_size": schedule.batch_size,
-            "sampler": {"type": "DefaultSampler", "shuffle": True},
+            "batch_size": batch_size,
+            "sampler": sampler,
             "num_workers": schedule.num_workers,
             "persistent_workers": schedule.num_workers > 0,
             "drop_last": count >= schedule.batch_size,
             "collate_fn": {"type": "default_collate"},
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
-        optim_wrapper=OptimWrapper(optimizer=optimizer),
+        optim_wrapper=_optim_wrapper(optimizer, schedule.amp),
         param_scheduler={
             "type": "PolyLR",
             "power": schedule.poly_power,
             "eta_min": 0.0,
             "begin": 0,
-            "end": steps,
+            "end": round(steps * schedule.poly_length),
             "by_epoch": False,
         },
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
-        custom_hooks=[ProgressHook(description, steps, steps_per_epoch), *hooks],
-        randomness={"seed": seed},
+        custom_hooks=[ProgressHook(description, steps, steps_per_epoch, classes), *hooks],
+        # Each process augments and draws on its own; the order of the images is the main process's.
+        randomness={"seed": seed, "diff_rank_seed": True},
         resume=(out_dir / "last_checkpoint").is_file(),
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",
     )
-    runner.train()
-    with atomic_write(final) as temporary:
-        torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
-    for checkpoint in out_dir.glob("epoch_*.pth"):
-        checkpoint.unlink()
-    (out_dir / "last_checkpoint").unlink(missing_ok=True)
+
+
+class WholeBatches(DefaultSampler):
+    """A process's share of an epoch's images, cut to whole batches of all processes together."""
+
+    def __init__(
+        self, dataset: Dataset[Any], *, batch_size: int, shuffle: bool, seed: int | None = None
+    ) -> None:
+        """Plan an epoch.
+
+        Args:
+            dataset: has a length.
+            batch_size: images per step over all processes.
+            shuffle: draw a new order for each epoch.
+            seed: of the order; None: drawn by the main process.
+        """
+        super().__init__(dataset, shuffle=shuffle, seed=seed)
+        count = len(dataset)  # type: ignore[arg-type]
+        if count >= batch_size:
+            self.total_size = count // batch_size * batch_size
+            self.num_samples = self.total_size // self.world_size
+
+
+def _batch_of_each_process(batch_size: int) -> int:
+    processes = dist.get_world_size()
+    if batch_size % processes:
+        raise ConfigError(
+            f"expected a batch that {processes} processes can share, got train.batch_size={batch_size}: "
+            f"set a multiple of {processes}, or start another number of processes"
+        )
+    return batch_size // processes
+
+
+def _exchange_of_gradients() -> dict[str, Any]:
+    return {
+        "type": "MMDistributedDataParallel",
+        "device_ids": [torch.cuda.current_device()] if torch.cuda.is_available() else None,
+        "broadcast_buffers": False,
+        # While the classifier is warmed up, the generators get no gradient.
+        "find_unused_parameters": True,
+    }
+
+
+def _share_batch_statistics(network: nn.Module, description: str) -> None:
+    """Let batch norm see the whole batch where it is spread over GPUs."""
+    trains_statistics = any(
+        isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
+        for module in network.modules()
+    )
+    if dist.get_world_size() == 1 or not trains_statistics:
+        return
+    if torch.cuda.is_available():
+        # timm's, because torch's would drop the activation that timm puts into its batch norms.
+        convert_sync_batchnorm(network)
+    else:
+        logger.warning(
+            "%s: on CPUs batch norm sees each process's share of the batch alone, so results depend on the "
+            "number of processes",
+            description,
+        )
+
+
+def _optim_wrapper(optimizer: torch.optim.Optimizer, amp: str | None) -> OptimWrapper:
+    if amp not in AMP:
+        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'train.amp'")
+    if amp == "bf16":
+        return BFloat16OptimWrapper(optimizer=optimizer)
+    if amp is None:
+        return OptimWrapper(optimizer=optimizer)
+    if not torch.cuda.is_available():
+        raise ConfigError("expected a GPU for train.amp='fp16', found none: set it to None or 'bf16'")
+    return AmpOptimWrapper(optimizer=optimizer, dtype="float16", loss_scale="dynamic")
+
+
+class BFloat16OptimWrapper(OptimWrapper):
+    """Forward passes in bfloat16, on CPUs too; its range is that of float32, so no loss is scaled."""
+
+    @contextlib.contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        """Around the forward pass of a step."""
+        device = next(model.parameters()).device.type
+        with super().optim_context(model), torch.autocast(device, dtype=torch.bfloat16):
+            yield
+
+
+@contextlib.contextmanager
+def _plain_worker_errors() -> Iterator[None]:
+    """Turn an error of ours in a data loader's worker, which comes as a traceback, back into one line."""
+    try:
+        yield
+    except WsssError as error:
+        lines = str(error).strip().splitlines()
+        if not lines or not lines[0].startswith("Caught "):
+            raise
+        raise type(error)(lines[-1].partition(": ")[2]) from None
 
 
 class ProgressHook(Hook):
@@ -151,7 +310,16 @@ class ProgressHook(Hook):
 
     priority = "VERY_LOW"
 
-    def __init__(self, description: str, steps: int, steps_per_log: int) -> None:
+    def __init__(self, description: str, steps: int, steps_per_log: int, classes: Sequence[str] = ()) -> None:
+        """Prepare for a training.
+
+        Args:
+            description: what the lines say.
+            steps: of the whole training.
+            steps_per_log: steps whose mean losses go into one line.
+            classes: names of the C classes, where batches hold their ``tags`` (B, C) or ``label`` maps 1..C.
+        """
+        self.classes = tuple(classes)
         self.description = description
         self.steps = steps
         self.steps_per_log = steps_per_log
@@ -170,13 +338,21 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        """Count a step and its losses."""
+        """Count a step and its losses.
+
+        Raises:
+            TrainingError: one of them is not finite.
+        """
         values = {key: float(value.detach()) for key, value in (outputs or {}).items()}
         if not all(math.isfinite(value) for value in values.values()):
             shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
+            found = _classes_of_batch(data_batch, self.classes)
+            where = f" on images of {found}" if found else ""
             raise TrainingError(
-                f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.description}: "
-                "lower the learning rate, or check the images and tags"
+                f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.steps} of "
+                f"{self.description}{where}: most often the learning rate is too high (lower "
+                "train.learning_rate), half precision overflows (set train.amp to bf16 or None), or the "
+                "pretrained weights are damaged"
             )
         for key, value in values.items():
             self._sums[key] = self._sums.get(key, 0.0) + value
@@ -193,7 +369,13 @@ class ProgressHook(Hook):
                 pass
 
     def _log_means(self, runner: Runner) -> None:
-        means = ", ".join(f"{key} {total / self._count:.4f}" for key, total in self._sums.items())
+        # Over all processes; each of them comes here at the same steps with the same terms.
+        totals = sum_up(
+            torch.tensor([*self._sums.values(), float(self._count)], dtype=torch.float64)
+        ).tolist()
+        means = ", ".join(
+            f"{key} {total / totals[-1]:.4f}" for key, total in zip(self._sums, totals, strict=False)
+        )
         rate = runner.optim_wrapper.get_lr()["lr"][0]
         logger.info(
             "%s: step %d/%d, rate %.2e, %s", self.description, runner.iter + 1, self.steps, rate, means
@@ -201,17 +383,33 @@ class ProgressHook(Hook):
         self._sums, self._count = {}, 0
 
 
+def _classes_of_batch(batch: Any, classes: Sequence[str]) -> str:
+    """Names of the classes in a batch, as far as it shows them."""
+    if not classes or not isinstance(batch, dict):
+        return ""
+    if "tags" in batch:
+        found = batch["tags"].detach().cpu().amax(dim=0).nonzero().flatten().tolist()
+    elif "label" in batch:
+        found = [label - 1 for label in batch["label"].unique().tolist()]
+    else:
+        return ""
+    return ", ".join(classes[index] for index in found if 0 <= index < len(classes))
+
+
 class _RunnerModel(BaseModel):
     """The face that mmengine's Runner wants of a model."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, *, compiled: bool) -> None:
         super().__init__()
         self.network: Any = network
+        # The step alone: inference meets images of many sizes and would compile for each.
+        losses: Any = network.training_losses
+        self._losses: Any = torch.compile(losses) if compiled else losses
 
     def forward(self, mode: str = "loss", **batch: Tensor) -> dict[str, Tensor]:
         """Losses of one batch; the Runner calls it with mode "loss" only."""
         if mode != "loss":
             raise ValueError(f"expected mode 'loss', got {mode!r}: inference calls the network itself")
         step = int(MessageHub.get_current_instance().get_info("iter", 0))
-        terms: dict[str, Tensor] = self.network.training_losses(batch, step=step)
+        terms: dict[str, Tensor] = self._losses(batch, step=step)
         return terms

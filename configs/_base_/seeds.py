@@ -1,6 +1,7 @@
 # Every setting of the stage `seeds` with its default: the authors' BAS on ImageNet ResNet50 (VOC).
 # A key that is not here is refused, so this file is also the list of what can be set.
-method = "bas"  # "bas" or "cam" (the baseline)
+method = "bas"  # "bas", "cam" (the baseline) or "combine" (nothing is trained: see reads)
+reads = ()  # published seeds to combine, by folder name: ("seeds", "seeds-cam")
 seed = 0
 model = dict(
     backbone="resnet50",
@@ -14,6 +15,7 @@ model = dict(
     ),  # alpha, beta = alpha + lambda, lambda; bas only
     frozen_levels=3,  # no gradient into the stem and the first two layers; cam only
     fixed_batch_norm=False,
+    edge_padding=False,  # convolutions repeat the border's pixels, not zeros that mark the border; bas only
 )
 train = dict(
     resize=512,
@@ -23,14 +25,21 @@ train = dict(
     learning_rate=0.005,
     classifier_factor=10.0,
     generator_factor=10.0,
-    momentum=1e-4,  # paper: .9; the authors' code puts weight decay in its place, and made the figures so
+    momentum=1e-4,
+    poly_length=4.0,  # over the training's length: the rate ends at .77 of its start; 1: at 0
+    biases=False,  # train biases (batch norm's)
     weight_decay=1e-4,
     on_dead_maps="stop",  # or "warn": when class channels stay empty or full for two epochs; bas only
     num_workers=2,
+    amp=None,  # half precision: "bf16" (also on CPUs) or "fp16" (GPU)
+    compile=False,  # torch.compile the training step: a minute to start, faster steps
 )
 infer = dict(
     scales=(1.0, 0.5, 1.5, 2.0),
     flip=True,
     fuse=None,  # "average" or "replace": lower the class maps by the foreground map; None: leave it out
+    threshold=0.3,  # fixed one, scored beside the oracle's; IRN's for confident foreground
+    image_specific=False,  # search a threshold for each map without ground truth, at the first scale
+    amp=None,  # "bf16" or "fp16": mixed precision
 )
 baselines = dict()  # name -> config file beside this one; published as seeds-NAME

@@ -6,6 +6,7 @@ custom_imports = dict(
         "segment.backbone",
         "segment.dataset",
         "segment.deeplabv2",
+        "segment.loop",
         "segment.optim",
         "segment.transforms",
     ],
@@ -19,11 +20,19 @@ reads = ("masks",)  # artifacts: add "seeds" for weights_from="seeds"; full supe
 weights_from = (
     None  # "seeds": the backbone that the stage seeds trained (model.backbone.pretrained must be None)
 )
+pretrained_on = "ImageNet"  # what the initial weights were trained on; stands beside every figure
+allow_ground_truth = False  # masks that are the ground truth are refused; True: figures say full supervision
+allow_untagged = False  # so are masks with classes that are not among the tags of their image
+select = "last"  # iteration whose weights are kept; "best" on val, every train_cfg.val_interval, and said so
+amp = None  # half precision in training: "bf16" (also on CPUs) or "fp16" (GPU)
 seed = 0  # sets randomness.seed
 infer = dict(
     scales=(0.5, 0.75, 1.0, 1.25, 1.5),
     flip=True,
     crf=False,  # dense CRF as well, as predictions_crf with figures of its own
+    window=None,  # side of windows that slide over the scaled image, by two thirds; None: the whole image
+    probabilities=False,  # keep those at stride 4 too, as probabilities/SPLIT/ID.npz in the form of seeds
+    num_workers=0,  # processes for the dense CRF; 0: one per CPU core
 )
 baselines = dict()  # name -> config file beside this one; published as segment-NAME
 
@@ -47,6 +56,7 @@ model = dict(
         output_stride=8,
         dilate=True,
         freeze_norm=True,
+        released=False,  # True: DeepLab's own ResNet, with weights of deeplab-pytorch and its names
     ),
     decode_head=dict(
         type="DeepLabV2Head",
@@ -59,10 +69,10 @@ model = dict(
     test_cfg=dict(mode="whole"),
 )
 train_dataloader = dict(
-    batch_size=10,
+    batch_size=10,  # over all processes; for mmsegmentation's own tools/train.py: of each process
     num_workers=4,
     persistent_workers=True,
-    sampler=dict(type="InfiniteSampler", shuffle=True),
+    sampler=dict(type="PlacedSampler", shuffle=True),
     dataset=dict(
         type="ProjectDataset",
         dataset="configs/_base_/voc.py",  # the stage puts the config's own `dataset` here
@@ -70,14 +80,14 @@ train_dataloader = dict(
         pipeline=[
             dict(type="ReadImage"),
             dict(type="ReadMask"),
-            dict(type="RandomScale", ratio_range=(0.5, 1.5)),  # AdvCAM trains to 2.0
+            dict(type="RandomScale", ratio_range=(0.5, 1.5)),
             dict(type="RandomCrop", crop_size=(321, 321)),
             dict(type="RandomFlip", prob=0.5),
             dict(type="PackSegInputs"),
         ],
     ),
 )
-train_cfg = dict(type="IterBasedTrainLoop", max_iters=20000, val_interval=1000000)  # val chooses nothing here
+train_cfg = dict(type="PlacedTrainLoop", max_iters=20000, val_interval=2000)
 optim_wrapper = dict(
     type="OptimWrapper",
     constructor="DeepLabOptimWrapperConstructor",
@@ -87,13 +97,15 @@ optim_wrapper = dict(
 # `end` is the number of iterations; the stage sets it from train_cfg.max_iters.
 param_scheduler = dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=20000, by_epoch=False)
 randomness = dict(seed=0)
+# An interrupted training continues at the last of the checkpoints that are kept.
 default_hooks = dict(checkpoint=dict(type="CheckpointHook", by_epoch=False, interval=1000, max_keep_ckpts=1))
 log_processor = dict(by_epoch=False)
 
-# For mmsegmentation's own tools/test.py: one scale, mmsegmentation's metric.
-test_dataloader = dict(
+# For select="best", and for mmsegmentation's own tools: one scale, mmsegmentation's metric.
+val_dataloader = dict(
     batch_size=1,
     num_workers=2,
+    persistent_workers=True,
     sampler=dict(type="DefaultSampler", shuffle=False),
     dataset=dict(
         type="ProjectDataset",
@@ -103,5 +115,8 @@ test_dataloader = dict(
         pipeline=[dict(type="ReadImage"), dict(type="ReadMask"), dict(type="PackSegInputs")],
     ),
 )
+val_cfg = dict(type="ValLoop")
+val_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"])
+test_dataloader = val_dataloader
 test_cfg = dict(type="TestLoop")
-test_evaluator = dict(type="IoUMetric", iou_metrics=["mIoU"])
+test_evaluator = val_evaluator

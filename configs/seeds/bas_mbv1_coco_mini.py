@@ -17,6 +17,8 @@ train = dict(
     classifier_factor=1.5,
     generator_factor=5.0,
     momentum=0.9,
+    poly_length=1.0,
+    biases=True,
     on_dead_maps="warn",  # most classes are in one image or none
 )
 infer = dict(scales=(0.5,))

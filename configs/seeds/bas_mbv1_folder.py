@@ -12,5 +12,7 @@ train = dict(
     classifier_factor=1.5,
     generator_factor=5.0,
     momentum=0.9,
+    poly_length=1.0,
+    biases=True,
 )
 infer = dict(scales=(0.5, 0.75, 1.0))

@@ -17,6 +17,8 @@ train = dict(
     classifier_factor=1.5,
     generator_factor=5.0,
     momentum=0.9,
+    poly_length=1.0,
+    biases=True,
 )
 infer = dict(scales=(0.5, 0.75))
-baselines = dict(cam="cam_mbv1_voc_mini.py")
+baselines = dict(cam="cam_mbv1_voc_mini.py", combined="bas_cam_mbv1_voc_mini.py")

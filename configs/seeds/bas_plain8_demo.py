@@ -12,6 +12,8 @@ train = dict(
     classifier_factor=1.0,
     generator_factor=1.0,
     momentum=0.9,
+    poly_length=1.0,
+    biases=True,
 )
 infer = dict(scales=(0.5, 1.0))
 baselines = dict(cam="cam_plain8_demo.py")

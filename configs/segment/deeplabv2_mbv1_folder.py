@@ -27,11 +27,12 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(max_iters=600)
+train_cfg = dict(max_iters=600, val_interval=200)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=1e-4, weight_decay=0.01),
     paramwise_cfg=dict(head_factor=10.0, head_bias_factor=10.0),
 )
 param_scheduler = dict(end=600)
 default_hooks = dict(checkpoint=dict(interval=50))
-test_dataloader = dict(dataset=dict(dataset="configs/_base_/folder.py"))
+val_dataloader = dict(dataset=dict(dataset="configs/_base_/folder.py"))
+test_dataloader = val_dataloader

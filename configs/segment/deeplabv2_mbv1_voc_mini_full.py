@@ -1,4 +1,4 @@
-# tools/run_stage.sh segment voc_mini --config configs/segment/deeplabv2_mbv1_voc_mini_full.py
+# tools/run_stage.sh segment voc_mini --config configs/segment/deeplabv2_mbv1_voc_mini_full.py --variant full
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
 _base_ = ["deeplabv2_mbv1_voc_mini.py"]
 supervision = "ground_truth"

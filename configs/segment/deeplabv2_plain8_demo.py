@@ -27,10 +27,11 @@ train_dataloader = dict(
         ],
     ),
 )
-train_cfg = dict(max_iters=300)
+train_cfg = dict(max_iters=300, val_interval=100)
 # The backbone is small and hardly ahead of the head: one rate for all, or the loss shoots up at the start.
 optim_wrapper = dict(optimizer=dict(lr=0.03), paramwise_cfg=dict(head_factor=1.0, head_bias_factor=2.0))
 param_scheduler = dict(end=300)
 default_hooks = dict(checkpoint=dict(interval=100))
-test_dataloader = dict(dataset=dict(dataset="configs/_base_/demo.py"))
+val_dataloader = dict(dataset=dict(dataset="configs/_base_/demo.py"))
+test_dataloader = val_dataloader
 baselines = dict(full="deeplabv2_plain8_demo_full.py")

@@ -1,4 +1,4 @@
-# tools/run_stage.sh segment demo --config configs/segment/deeplabv2_plain8_demo_full.py
+# tools/run_stage.sh segment demo --config configs/segment/deeplabv2_plain8_demo_full.py --variant full
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
 _base_ = ["deeplabv2_plain8_demo.py"]
 supervision = "ground_truth"

@@ -8,13 +8,21 @@ import pytest
 import torch
 
 from refine.pairs import pair_offsets, straight_path
-from refine.walk import chebyshev_coefficients, random_walk, transition_matrix
+from refine.walk import chebyshev_coefficients, pair_affinity, random_walk
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 
 
 def walk_densely(seed: np.ndarray, edge: np.ndarray, *, radius: float, beta: float, steps: int) -> np.ndarray:
-    """Second implementation: loops over pixels and the plain matrix power, float64."""
+    """Second implementation: the plain power of the dense matrix, float64."""
+    transition = densely(edge, radius=radius) ** beta
+    transition /= transition.sum(axis=0)
+    start = (seed * (1 - edge)).reshape(len(seed), -1)
+    return (start @ np.linalg.matrix_power(transition, steps)).reshape(seed.shape)
+
+
+def densely(edge: np.ndarray, *, radius: float) -> np.ndarray:
+    """Affinity of all pairs of pixels by loops over pixels and paths: (h w, h w) float64."""
     height, width = edge.shape
     affinity = np.eye(height * width)
     for y in range(height):
@@ -24,10 +32,7 @@ def walk_densely(seed: np.ndarray, edge: np.ndarray, *, radius: float, beta: flo
                     largest = max(edge[y + py, x + px] for py, px in straight_path(dy, dx))
                     one, other = y * width + x, (y + dy) * width + x + dx
                     affinity[one, other] = affinity[other, one] = 1 - largest
-    transition = affinity**beta
-    transition /= transition.sum(axis=0)
-    start = (seed * (1 - edge)).reshape(len(seed), -1)
-    return (start @ np.linalg.matrix_power(transition, steps)).reshape(seed.shape)
+    return affinity
 
 
 @pytest.mark.parametrize("name", ["walk_20x30x2", "walk_41x33x3"])
@@ -89,11 +94,37 @@ def test_no_classes():
     assert random_walk(torch.zeros(0, 4, 5), torch.zeros(1, 4, 5)).shape == (0, 4, 5)
 
 
-def test_transition_rows_sum_to_one():
-    edge = torch.rand(6, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    matrix = transition_matrix(edge, radius=3, beta=10).to_dense()
-    torch.testing.assert_close(matrix.sum(1), torch.ones(42, dtype=torch.float64))
-    assert (matrix > 0).sum(1).max() <= 2 * len(pair_offsets(3)) + 1
+@pytest.mark.parametrize("size", [(1, 1), (6, 7), (5, 2), (2, 9)])
+def test_both_products_are_the_dense_one(size):
+    generator = torch.Generator().manual_seed(0)
+    edge = torch.rand(size, generator=generator, dtype=torch.float64)
+    affinity = pair_affinity(edge, radius=4, beta=3)
+    dense = densely(edge.numpy(), radius=4) ** 3
+    walkers = torch.rand(3, edge.numel(), generator=generator, dtype=torch.float64)
+    expected = walkers.numpy() @ (dense / dense.sum(0))
+    # Float64, sums of at most 49 terms.
+    np.testing.assert_allclose(affinity.step(walkers), expected, rtol=1e-13)
+    np.testing.assert_allclose(affinity._shift_and_add(walkers) / affinity.sums, expected, rtol=1e-13)
+    assert len(affinity.offsets) <= 2 * len(pair_offsets(4)) + 1
+
+
+def test_a_grid_of_a_large_image():
+    # 2000 x 2000 pixels at stride 4. Left and right of a closed line nothing mixes.
+    seed, edge = torch.zeros(1, 500, 500), torch.full((1, 500, 500), 0.1)
+    seed[:, :, :250], edge[:, :, 250] = 1, 1
+    walked = random_walk(seed, edge, steps=4)
+    torch.testing.assert_close(walked[:, :, :250], torch.full((1, 500, 250), 0.9))
+    assert walked[:, :, 250:].abs().max() < 1e-7
+
+
+@pytest.mark.gpu
+def test_the_same_on_a_gpu():
+    generator = torch.Generator().manual_seed(0)
+    seed, edge = torch.rand(3, 41, 33, generator=generator), torch.rand(1, 41, 33, generator=generator)
+    # Float64 on both devices; only the order of the sums differs.
+    torch.testing.assert_close(
+        random_walk(seed.cuda(), edge.cuda()).cpu(), random_walk(seed, edge), rtol=0, atol=1e-6
+    )
 
 
 def test_chebyshev_by_hand():

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from seeds.fuse import combine, fuse_foreground, normalize
-from wsss.errors import ConfigError
+from seeds.fuse import combine, fuse_foreground, normalize, write_combined
+from wsss.artifacts import MANIFEST, SCHEMA, open_artifact, read_seed, write_json, write_seed
+from wsss.errors import ArtifactError, ConfigError
 
 CLASS_MAPS = np.array([[[0.8, 0.2], [0.5, 1.0]]])
 FOREGROUND = np.array([[0.4, 0.6], [0.5, 0.0]])
@@ -52,3 +53,42 @@ def test_combining_nothing_or_different_shapes_is_refused():
 def test_normalize_keeps_an_empty_map_and_no_maps():
     assert normalize(np.zeros((1, 3, 3))).max() == 0
     assert normalize(np.zeros((0, 3, 3))).shape == (0, 3, 3)
+
+
+def publish(folder, seeds):
+    """Published seeds of images of 4 x 8 pixels: image id -> {class: its one row of two values}."""
+    for image_id, maps in seeds.items():
+        write_seed(
+            folder / f"{image_id}.npz",
+            classes=np.array(list(maps)),
+            maps=np.array(list(maps.values()), float).reshape(-1, 1, 2),
+            size=(4, 8),
+        )
+    ids = list(seeds)
+    write_json(
+        folder / MANIFEST, {"schema": SCHEMA, "kind": "seeds", "split": "train", "image_ids": ids, "key": "k"}
+    )
+    return open_artifact(folder)
+
+
+def test_published_seeds_are_combined_class_by_class(tmp_path):
+    one = publish(tmp_path / "one", {"a": {3: [1, 0], 5: [0, 0.5]}})
+    other = publish(tmp_path / "other", {"a": {5: [1, 1], 3: [0, 1]}})
+    write_combined([one, other], out_dir=tmp_path / "out")
+    seed = read_seed(tmp_path / "out" / "a.npz")
+    assert seed.classes.tolist() == [3, 5]
+    # Class 3: [1 0] + [0 1]; class 5: [0 .5] and [1 1], normalized to [0 1] + [1 1], divided by 2.
+    np.testing.assert_allclose(seed.maps[:, 0], [[1, 1], [0.5, 1]], atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        pytest.param({"b": {3: [1, 0]}}, r"2 are in one only \(first: a\)", id="other-images"),
+        pytest.param({"a": {4: [1, 0]}}, r"expected classes \[3\].* for a, got \[4\]", id="other-classes"),
+    ],
+)
+def test_seeds_of_different_data_are_not_combined(tmp_path, other, message):
+    one = publish(tmp_path / "one", {"a": {3: [1, 0]}})
+    with pytest.raises(ArtifactError, match=message):
+        write_combined([one, publish(tmp_path / "other", other)], out_dir=tmp_path / "out")

@@ -6,9 +6,22 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from seeds.infer import multi_scale_maps, write_seeds
+from seeds.infer import multi_scale_maps, normalized_image, write_seeds
 from wsss.artifacts import read_seed
+from wsss.config import load_config
 from wsss.datasets import DataSet
+from wsss.errors import DataError
+
+CPU = torch.device("cpu")
+
+
+def settings(**changed):
+    """The stage's `infer` settings with one scale."""
+    return dict(load_config("seeds", "demo").infer) | {"scales": (1,)} | changed
+
+
+def maps_of(network, image, **options):
+    return multi_scale_maps(network, normalized_image(image, CPU), **options)
 
 
 class Brightness(torch.nn.Module):
@@ -25,29 +38,29 @@ class Brightness(torch.nn.Module):
 @pytest.mark.parametrize("size", [(40, 64), (37, 50), (1, 1), (3, 2)])
 def test_shape_for_any_size(size):
     image = np.zeros((*size, 3), np.uint8)
-    maps = multi_scale_maps(Brightness(), image, scales=(1, 0.5, 2), flip=True)
+    maps = maps_of(Brightness(), image, scales=(1, 0.5, 2), flip=True)
     assert maps.shape == (1, (size[0] - 1) // 4 + 1, (size[1] - 1) // 4 + 1)
 
 
 def test_flip_is_undone_and_added():
     image = np.zeros((16, 32, 3), np.uint8)
     image[:, :8] = 255
-    once = multi_scale_maps(Brightness(), image, scales=(1,), flip=False)
-    twice = multi_scale_maps(Brightness(), image, scales=(1,), flip=True)
+    once = maps_of(Brightness(), image, scales=(1,), flip=False)
+    twice = maps_of(Brightness(), image, scales=(1,), flip=True)
     torch.testing.assert_close(twice, 2 * once)
     assert once[0, 0, 0] > once[0, 0, -1]
 
 
 def test_scales_are_summed():
     image = np.random.default_rng(0).integers(0, 255, (32, 32, 3)).astype(np.uint8)
-    both = multi_scale_maps(Brightness(), image, scales=(1, 0.5), flip=True)
-    parts = [multi_scale_maps(Brightness(), image, scales=(scale,), flip=True) for scale in (1, 0.5)]
+    both = maps_of(Brightness(), image, scales=(1, 0.5), flip=True)
+    parts = [maps_of(Brightness(), image, scales=(scale,), flip=True) for scale in (1, 0.5)]
     torch.testing.assert_close(both, parts[0] + parts[1])
 
 
 def test_refuses_no_scales():
     with pytest.raises(ValueError, match=r"expected at least one scale.*infer\.scales"):
-        multi_scale_maps(Brightness(), np.zeros((4, 4, 3), np.uint8), scales=(), flip=True)
+        maps_of(Brightness(), np.zeros((4, 4, 3), np.uint8), scales=(), flip=True)
 
 
 class RedGreenBlue(Brightness):
@@ -88,9 +101,42 @@ def test_seeds_are_fused_before_they_are_normalized(tmp_path, fuse, expected):
     image[:, :8, 1], image[:, 8:, 1] = 102, 204  # green .4 and .8 against blue .4 and .2
     image[:, :8, 2], image[:, 8:, 2] = 102, 51
     Image.fromarray(image).save(tmp_path / "one.png")
-    write_seeds(
-        RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, scales=(1,), flip=True, fuse=fuse
-    )
+    write_seeds(RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, settings=settings(fuse=fuse))
     seed = read_seed(tmp_path / "one.npz")
     assert seed.classes.tolist() == [2]
+    assert seed.thresholds is None
     np.testing.assert_allclose(seed.maps[0, 0, [0, -1]], expected, atol=0.02)
+
+
+class Halves(RedGreenBlue):
+    """Features are the image's own colours; the logit of class 2 is the mean of green above .3."""
+
+    def extract(self, image):
+        return super().seed_maps(image)
+
+    def classify(self, features):
+        return (features[:, :2] - 0.3).clamp_min(0)
+
+
+def test_thresholds_are_searched_for_the_published_map(tmp_path):
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, :4, 1], image[:, 4:, 1] = 204, 51  # green .8 on a quarter, .2 elsewhere
+    Image.fromarray(image).save(tmp_path / "one.png")
+    write_seeds(
+        Halves(),
+        OneImage(tmp_path),
+        ["one"],
+        out_dir=tmp_path,
+        settings=settings(image_specific=True, flip=False),
+    )
+    seed = read_seed(tmp_path / "one.npz")
+    # The map is 1 and .25. From .25 on the mask is the quarter, which holds all evidence: score 0 + .25;
+    # below, it is the whole image: score 0 + 1. Of equal scores the first threshold of the grid is kept.
+    np.testing.assert_allclose(seed.maps[0, 0], [1, 0.25, 0.25, 0.25], atol=0.01)
+    assert seed.thresholds[0] == pytest.approx(0.25)
+
+
+def test_a_broken_image_is_named(tmp_path):
+    (tmp_path / "one.png").write_bytes(b"no image")
+    with pytest.raises(DataError, match=r"one\.png"):
+        write_seeds(RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, settings=settings())

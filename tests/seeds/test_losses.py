@@ -24,6 +24,16 @@ def test_background_suppression_by_hand(whole, rest, expected):
     assert loss.item() == pytest.approx(expected, abs=1e-6)  # eps in the division
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision_divides_nothing_by_nothing(dtype):
+    """eps is 0 in float16; 0 / 0 would be no number, and its gradient neither."""
+    rest = torch.tensor([-2.0, 0.5], dtype=dtype, requires_grad=True)
+    loss = background_suppression_loss(torch.tensor([-1.0, 1.0], dtype=dtype), rest)
+    assert loss.item() == pytest.approx(0.25, abs=1e-6)
+    loss.backward()
+    assert rest.grad.tolist() == [0.0, 0.5]
+
+
 def test_background_suppression_gradient():
     whole = torch.tensor([4.0, 1.0], requires_grad=True)
     rest = torch.tensor([2.0, 3.0], requires_grad=True)

@@ -15,7 +15,7 @@ def build(*options):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("method=bass", "expected one of 'bas', 'cam', got 'bass': correct 'method'"),
+        ("method=bass", "expected one of 'bas', 'cam', 'combine', got 'bass': correct 'method'"),
         ("infer.fuse=mean", "expected one of None, 'average', 'replace', got 'mean': correct 'infer.fuse'"),
         ("train.on_dead_maps=no", "expected one of 'stop', 'warn', got 'no': correct 'train.on_dead_maps'"),
         ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got 'bas' and False"),
@@ -50,3 +50,14 @@ def test_every_parameter_is_trained_once():
         for parameter in group["params"]
     ]
     assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+
+
+def test_batch_norms_biases_stay_out_where_the_authors_leave_them():
+    network, config = build("train.biases=False")
+    grouped = {
+        id(parameter)
+        for group in _parameter_groups(network, config["train"])
+        for parameter in group["params"]
+    }
+    left_out = {name for name, parameter in network.named_parameters() if id(parameter) not in grouped}
+    assert left_out == {name for name, _ in network.named_parameters() if name.endswith(".bias")} != set()

@@ -48,6 +48,7 @@ def tiny_config(demo_settings):
             "weights_from": None,
             "infer": {"scales": (1.0,)},
             "train_dataloader": {"batch_size": 2, "num_workers": 0},
+            "val_dataloader": {"num_workers": 0},
             "train_cfg": {"max_iters": 4},
             "default_hooks": {"checkpoint": {"interval": 2}},
         }

@@ -8,7 +8,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 import segment.transforms  # noqa: F401  (registers)
-from segment.dataset import ProjectDataset, check_labels, dataset_settings, label_files
+from segment.dataset import ProjectDataset, dataset_settings, label_files
 from wsss.artifacts import MANIFEST, read_mask, voc_palette, write_json, write_mask
 from wsss.errors import ArtifactError, ConfigError, DataError
 from wsss.images import read_image
@@ -125,23 +125,6 @@ def test_missing_ground_truth_is_named(demo, monkeypatch):
     monkeypatch.setattr(demo, "mask_path", lambda image_id: None)
     with pytest.raises(DataError, match=r"expected ground truth for 2 images .* train on masks instead"):
         label_files(demo, demo.ids("val"), None)
-
-
-def test_check_labels_gives_the_mean_share_of_ignored_pixels(demo, tmp_path):
-    ids = demo.ids("val")
-    for image_id, rows in zip(ids, (0, 4), strict=True):
-        mask = np.zeros(read_mask(demo.mask_path(image_id)).shape, np.uint8)
-        mask[:rows] = 255
-        write_mask(tmp_path / f"{image_id}.png", mask)
-    expected = 4 / len(mask) / 2
-    assert check_labels(demo, label_files(demo, ids, tmp_path)) == pytest.approx(expected)
-
-
-def test_check_labels_names_the_file_of_another_size(demo, tmp_path):
-    image_id = demo.ids("val")[0]
-    write_mask(tmp_path / f"{image_id}.png", np.zeros((5, 5)))
-    with pytest.raises(ArtifactError, match=rf"got \(5, 5\) at .*{image_id}"):
-        check_labels(demo, {image_id: tmp_path / f"{image_id}.png"})
 
 
 def test_settings_may_come_from_a_config_file(tmp_path):

@@ -5,21 +5,27 @@ import json
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from typer.testing import CliRunner
 
-from segment.stage import STAGE, masks_folder, run, seeds_backbone
+import wsss.cli.run as command
+from segment.checks import LabelCheck
+from segment.stage import STAGE, describe_training, masks_folder, run, seeds_backbone
 from wsss.artifacts import MANIFEST, Artifact, read_mask, write_json, write_mask
 from wsss.backbones import build_backbone
-from wsss.errors import ConfigError
+from wsss.cli import app
+from wsss.errors import ArtifactError, ConfigError
 from wsss.metrics import confusion_matrix, mean_iou
 from wsss.stage import Job, run_stage
 
 
 @pytest.fixture
 def masks(demo, tmp_path):
-    """Published masks: the ground truth with a rim of ignored pixels."""
+    """Published masks: the ground truth less what lies in its upper half, and a rim of ignored pixels."""
     folder = tmp_path / "work" / "masks"
     for image_id in demo.ids("train"):
         mask = read_mask(demo.mask_path(image_id)).copy()
+        mask[: len(mask) // 2] = 0
         mask[:3] = 255
         write_mask(folder / f"{image_id}.png", mask)
     manifest = {
@@ -66,12 +72,65 @@ def test_stage_trains_on_masks_predicts_and_scores(masks_config, demo, masks, tm
     assert artifact.manifest["figures"]["mIoU"] == scores["mIoU"]
     assert set(scores["per_class_iou"]) == {"background", *demo.classes}
     assert scores["supervision"] == artifact.manifest["supervision"] == "masks"
-    assert scores["masks"] == {"name": "masks", "key": "k", "split": "train", "mIoU": 0.5}
+    assert scores["masks"] == {
+        "name": "masks",
+        "key": "k",
+        "split": "train",
+        "mIoU": 0.5,
+        "equal_to_ground_truth": 0,
+        "compared_to_ground_truth": 6,
+    }
     assert scores["initialisation"] == "random weights"
+    assert scores["weights"] == "last iteration"
+    assert scores["seed"] == 0
+    assert 0.02 < scores["ignored_pixels"] < 0.04
+    assert scores["seconds_per_prediction"]["network"] > 0
+    table = (work / "segment" / "scores.md").read_text()
+    assert f"| **mIoU** | {100 * scores['mIoU']:.1f} |" in table
+    assert "- supervision: masks" in table
+    assert Config.fromfile(work / "segment" / "config.py").model.decode_head.num_classes == 7
     assert scores["iterations"] == 2
     written = (work / "segment" / "train" / "network.pth").stat().st_mtime_ns
     run_stage(STAGE, masks_config, dataset_name="tiny", work_dir=work)
     assert (work / "segment" / "train" / "network.pth").stat().st_mtime_ns == written
+
+
+def test_ground_truth_as_masks_is_refused_or_called_so(masks_config, demo, masks, tmp_path):
+    for image_id in demo.ids("train"):
+        write_mask(masks.file(image_id), read_mask(demo.mask_path(image_id)))
+    job = Job(masks_config, demo, {"masks": masks}, tmp_path / "out")
+    with pytest.raises(ArtifactError, match="got the ground truth for 6 of 6 images"):
+        run(job)
+    assert not (tmp_path / "out").exists()
+    masks_config.allow_ground_truth = True
+    result = run(job)
+    assert result.extra["supervision"] == "full supervision"
+    assert result.extra["masks"]["equal_to_ground_truth"] == 6
+    assert "- supervision: full supervision" in (tmp_path / "out" / "scores.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"weights_from": "seeds"}, "backbone trained by the stage seeds"),
+        ({}, "random weights"),
+        ({"model.backbone.pretrained": "imagenet"}, "ImageNet (torchvision or timm)"),
+        ({"model.backbone.pretrained": "/some/where/w.pth"}, "ImageNet (w.pth)"),
+        (
+            {"model.backbone.pretrained": "a/coco.pth", "pretrained_on": "ImageNet and MS-COCO"},
+            "ImageNet and MS-COCO (coco.pth)",
+        ),
+        (
+            {"model.backbone.init_cfg": {"type": "Pretrained", "checkpoint": "open-mmlab://resnet50_v1c"}},
+            "ImageNet (resnet50_v1c)",
+        ),
+    ],
+)
+def test_initialisation_is_told_without_paths(tiny_config, demo, tmp_path, settings, expected):
+    tiny_config.merge_from_dict(settings)
+    check = LabelCheck(images=6, ignored=0.1, compared=0, identical=0, untagged=())
+    facts = describe_training(Job(tiny_config, demo, {}, tmp_path), check)
+    assert facts["initialisation"] == expected
 
 
 def test_full_supervision_says_so_and_needs_no_masks(tiny_config, demo, seeds, tmp_path):
@@ -134,3 +193,17 @@ def test_contradictory_weights_are_refused(tiny_config, demo, seeds, tmp_path):
     (seeds.dir / "train" / "backbone.pth").unlink()
     with pytest.raises(ConfigError, match="run the stage seeds, or set weights_from=None"):
         seeds_backbone(Job(tiny_config, demo, {"seeds": seeds}, tmp_path))
+
+
+def test_the_flag_reaches_the_stage_segment_alone(monkeypatch):
+    seen = {}
+
+    def note(name, dataset, *, options, **rest):
+        seen[name] = options
+        return []
+
+    monkeypatch.setattr(command, "_run_with_baselines", note)
+    monkeypatch.setattr(command, "_print_figures", lambda artifacts, as_json: None)
+    result = CliRunner().invoke(app, ["run", "all", "demo", "--allow-ground-truth"])
+    assert result.exit_code == 0, result.output
+    assert seen == {"seeds": [], "refine": [], "segment": ["allow_ground_truth=True"]}

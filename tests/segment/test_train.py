@@ -1,22 +1,28 @@
 """Rates, training, resuming, and what plain mmsegmentation makes of the presets."""
 
 import copy
+import json
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
+from mmseg.evaluation import IoUMetric
+from mmseg.registry import MODELS
 from torch import nn
 
-import segment.optim  # noqa: F401  (registers)
-from segment.train import NETWORK, complete_config, train_segmentor
+import segment.backbone
+import segment.deeplabv2
+import segment.optim
+import segment.train
+from segment.train import CHOSEN, NETWORK, complete_config, train_segmentor
 from tests.segment.conftest import CONFIGS
 from wsss.backbones import build_backbone
 from wsss.config import load_config
 from wsss.errors import ConfigError, TrainingError
 
-PRESETS = sorted(file.name for file in (CONFIGS / "segment").glob("deeplabv2_*.py"))
+PRESETS = sorted(file.name for file in (CONFIGS / "segment").glob("deeplab*.py"))
 
 
 class TwoParts(nn.Module):
@@ -79,33 +85,10 @@ def test_training_learns_and_is_not_repeated(tiny_config, tmp_path):
     assert first.decode_head.convs[0].bias.abs().sum() > 0
 
 
-def test_interrupted_training_continues_at_its_checkpoint(tiny_config, tmp_path, monkeypatch, caplog):
-    config = complete(tiny_config)
-    whole = train_segmentor(config, out_dir=tmp_path / "whole")
-    step = Runner.call_hook
-
-    def interrupt(self, name, **kwargs):
-        step(self, name, **kwargs)
-        if name == "after_train_iter" and self.iter == 2:
-            raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Runner, "call_hook", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            train_segmentor(config, out_dir=tmp_path / "parts")
-    assert [file.name for file in (tmp_path / "parts").glob("iter_*.pth")] == ["iter_2.pth"]
-    with caplog.at_level("INFO", logger="wsss"):
-        parts = train_segmentor(config, out_dir=tmp_path / "parts")
-    assert "continues at step 2 of 4" in caplog.text
-    for name, value in whole.state_dict().items():
-        # Same images, same crops; sums on several threads may round differently.
-        torch.testing.assert_close(value, parts.state_dict()[name], rtol=1e-4, atol=1e-5)
-
-
 def test_loss_that_is_not_finite_stops_with_advice(tiny_config, tmp_path):
     config = complete(tiny_config)
     config.optim_wrapper.optimizer.lr = 1e30
-    with pytest.raises(TrainingError, match="lower the learning rate"):
+    with pytest.raises(TrainingError, match="learning rate is too high"):
         train_segmentor(config, out_dir=tmp_path)
 
 
@@ -137,13 +120,28 @@ def test_presets_load_and_agree_with_themselves(name):
     assert config.randomness.seed == config.seed
     base = Config.fromfile(str(CONFIGS.parent / config.train_dataloader.dataset.dataset))
     assert base.dataset == config.dataset
-    assert config.test_dataloader.dataset.dataset == config.train_dataloader.dataset.dataset
+    for loader in (config.val_dataloader, config.test_dataloader):
+        assert loader.dataset.dataset == config.train_dataloader.dataset.dataset
+        assert loader.dataset.masks is None
     full = config.supervision == "ground_truth"
     assert full == ("masks" not in config.reads) == (config.train_dataloader.dataset.masks is None)
     assert full == name.endswith("_full.py")
     assert ("seeds" in config.reads) == (config.weights_from == "seeds")
-    levels = {"resnet101": 2048, "mobilenetv1_100": 1024, "plain8": 128}
-    assert config.model.decode_head.in_channels == levels[config.model.backbone.name]
+    assert config.train_cfg.val_interval <= config.train_cfg.max_iters
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_build_a_network_of_the_data_sets_classes(name):
+    config = load_config("segment", "", path=CONFIGS / "segment" / name)
+    for source in ("pretrained", "init_cfg"):
+        if source in config.model.backbone:
+            config.model.backbone[source] = None
+    network = MODELS.build(config.model)
+    labels = {"demo": 7, "coco": 81}.get(config.dataset.name, 21)
+    assert network.num_classes == labels
+    with torch.no_grad():
+        logit = network.eval()(torch.zeros(1, 3, 65, 65), mode="tensor")
+    assert logit.shape[1] == labels
 
 
 def test_full_supervision_differs_in_its_labels_alone():
@@ -157,15 +155,127 @@ def test_full_supervision_differs_in_its_labels_alone():
         assert full == masks
 
 
+def test_another_network_of_mmsegmentation_trains_on_our_masks(tiny_config, tmp_path):
+    """The DeepLabV3+ preset with a small backbone: nothing of it is ours but the data and the loop."""
+    config = Config.fromfile(CONFIGS / "segment" / "deeplabv3plus_r50_voc.py")
+    for key in ("dataset", "infer", "train_dataloader", "val_dataloader", "test_dataloader", "reads"):
+        config[key] = tiny_config[key]
+    config.merge_from_dict(
+        {
+            "supervision": "ground_truth",
+            "model.backbone": {"depth": 18, "init_cfg": None},
+            "model.decode_head": {"in_channels": 512, "channels": 16, "c1_in_channels": 64},
+            "model.auxiliary_head": {"in_channels": 256, "channels": 8},
+            "train_cfg.max_iters": 2,
+        }
+    )
+    network = train_segmentor(complete(config), out_dir=tmp_path)
+    assert type(network.decode_head).__name__ == "DepthwiseSeparableASPPHead"
+    assert network.decode_head.num_classes == network.auxiliary_head.num_classes == 7
+    assert network.auxiliary_head.conv_seg.bias.abs().sum() > 0
+
+
+def test_the_best_iteration_on_val_is_kept_and_said(tiny_config, tmp_path, monkeypatch):
+    tiny_config.select = "best"
+    tiny_config.train_cfg.val_interval = 2
+    # The second of two validations is made the worse one.
+    scores = iter([40.0, 30.0])
+    monkeypatch.setattr(IoUMetric, "compute_metrics", lambda self, results: {"mIoU": next(scores)})
+    kept = train_segmentor(complete(tiny_config), out_dir=tmp_path / "best")
+    chosen = json.loads((tmp_path / "best" / CHOSEN).read_text())
+    assert chosen == {"iteration": 2, "how": "chosen on val, one scale"}
+    assert not list((tmp_path / "best").glob("*_iter_*.pth"))
+    tiny_config.select = "last"
+    last = train_segmentor(complete(tiny_config), out_dir=tmp_path / "last")
+    assert not (tmp_path / "last" / CHOSEN).exists()
+    assert not torch.equal(kept.decode_head.convs[0].weight, last.decode_head.convs[0].weight)
+
+
+def test_only_the_last_checkpoints_are_kept(tiny_config, tmp_path, monkeypatch):
+    tiny_config.train_cfg.max_iters = 5
+    tiny_config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
+    monkeypatch.setattr("segment.train.load_segmentor", lambda model, file: None)
+    seen = []
+    save = Runner.save_checkpoint
+
+    def note(self, out_dir, filename, *args, **kwargs):
+        save(self, out_dir, filename, *args, **kwargs)
+        seen.append(sorted(file.name for file in tmp_path.glob("iter_*.pth")))
+
+    monkeypatch.setattr(Runner, "save_checkpoint", note)
+    train_segmentor(complete(tiny_config), out_dir=tmp_path)
+    assert max(len(names) for names in seen) <= 3
+    assert [file.name for file in tmp_path.glob("*.pth")] == [NETWORK]
+
+
+def test_half_precision_on_cpus_is_bfloat16(tiny_config, tmp_path):
+    tiny_config.amp = "bf16"
+    tiny_config.train_cfg.max_iters = 2
+    kinds = []
+    forward = segment.deeplabv2.DeepLabV2Head.forward
+
+    def note(self, inputs):
+        logit = forward(self, inputs)
+        kinds.append(logit.dtype)
+        return logit
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(segment.deeplabv2.DeepLabV2Head, "forward", note)
+        network = train_segmentor(complete(tiny_config), out_dir=tmp_path)
+    assert kinds == [torch.bfloat16] * 2
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+
+
+@pytest.mark.parametrize(
+    ("amp", "message"),
+    [
+        pytest.param("fp8", "expected None, 'bf16' or 'fp16', got 'fp8'", id="unknown"),
+        pytest.param("fp16", "expected a GPU for amp='fp16', found none", id="no-gpu"),
+    ],
+)
+def test_a_precision_that_is_not_there_is_refused(tiny_config, monkeypatch, amp, message):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    tiny_config.amp = amp
+    with pytest.raises(ConfigError, match=message):
+        complete(tiny_config)
+
+
+@pytest.mark.gpu
+def test_half_precision_trains_on_a_gpu(tiny_config, tmp_path):
+    tiny_config.amp = "fp16"
+    network = train_segmentor(complete(tiny_config), out_dir=tmp_path)
+    assert all(torch.isfinite(value).all() for value in network.state_dict().values())
+
+
+def test_a_batch_is_shared_by_the_processes(tiny_config, monkeypatch):
+    monkeypatch.setattr(segment.train, "get_world_size", lambda: 2)
+    assert complete(tiny_config).train_dataloader.batch_size == 1
+    monkeypatch.setattr(segment.train, "get_world_size", lambda: 3)
+    with pytest.raises(ConfigError, match=r"a multiple of the 3 processes, got 2: change it"):
+        complete(tiny_config)
+
+
+def test_windows_reach_the_network(tiny_config):
+    tiny_config.infer.window = 100
+    test_cfg = complete(tiny_config).model.test_cfg
+    assert test_cfg == {"mode": "slide", "crop_size": (100, 100), "stride": (67, 67)}
+
+
+def test_unknown_choice_is_refused(tiny_config):
+    tiny_config.select = "first"
+    with pytest.raises(ConfigError, match="expected select 'last' or 'best', got 'first'"):
+        complete(tiny_config)
+
+
 def test_plain_mmsegmentation_trains_and_tests_a_preset(tiny_config, demo_settings, tmp_path):
     """What tools/train.py and tools/test.py of mmsegmentation do, with nothing of the stage's."""
     config = copy.deepcopy(tiny_config)
-    for loader in (config.train_dataloader, config.test_dataloader):
+    for loader in (config.train_dataloader, config.val_dataloader, config.test_dataloader):
         loader.dataset.dataset = demo_settings
         loader.num_workers, loader.persistent_workers = 0, False
     config.param_scheduler.end = config.train_cfg.max_iters
     config.work_dir = str(tmp_path)
-    config.log_level = "WARNING"
+    config.log_level = "ERROR"
     config.experiment_name = tmp_path.name
     runner = Runner.from_cfg(config)
     runner.train()

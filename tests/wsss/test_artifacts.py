@@ -38,6 +38,31 @@ def test_upsample_equals_torch(tmp_path):
     np.testing.assert_allclose(read_seed(tmp_path / "a.npz").upsample(), expected[0], atol=1e-5)
 
 
+def test_calibrated_brings_thresholds_to_one_value(tmp_path):
+    maps = np.stack([np.full((3, 3), 0.36), np.full((3, 3), 0.6)])
+    maps[:, 0, 0], maps[:, 0, 1] = 0, 1
+    write_seed(
+        tmp_path / "a.npz",
+        classes=np.array([3, 20]),
+        maps=maps,
+        size=(9, 9),
+        thresholds=np.array([0.36, 0.6]),
+    )
+    seed = read_seed(tmp_path / "a.npz")
+    np.testing.assert_allclose(seed.thresholds, [0.36, 0.6], atol=1e-6)
+    # Both maps lie at their thresholds, so both come to lie at .5; float16 keeps three digits.
+    calibrated = seed.calibrated(0.5).maps
+    np.testing.assert_allclose(calibrated[:, 2, 2], [0.5, 0.5], atol=1e-3)
+    assert calibrated[:, 0, 0].tolist() == [0, 0]
+    assert calibrated[:, 0, 1].tolist() == [1, 1]
+
+
+def test_seed_without_thresholds_cannot_be_calibrated(tmp_path):
+    write_seed(tmp_path / "a.npz", classes=np.array([1]), maps=np.zeros((1, 2, 2)), size=(5, 5))
+    with pytest.raises(ArtifactError, match="make them with infer"):
+        read_seed(tmp_path / "a.npz").calibrated(0.5)
+
+
 def test_seed_without_classes(tmp_path):
     write_seed(tmp_path / "a.npz", classes=np.zeros(0), maps=np.zeros((0, 1, 1)), size=(4, 4))
     assert read_seed(tmp_path / "a.npz").upsample().shape == (0, 4, 4)
@@ -53,6 +78,8 @@ def test_seed_without_classes(tmp_path):
         pytest.param(
             {"classes": np.array([1, 1]), "maps": np.zeros((2, 10, 13))}, "distinct classes", id="twice"
         ),
+        pytest.param({"thresholds": np.array([1.0])}, r"a threshold in \(0, 1\)", id="threshold-one"),
+        pytest.param({"thresholds": np.array([0.3, 0.4])}, "each of 1 maps", id="two-thresholds"),
     ],
 )
 def test_bad_seeds_are_not_written(tmp_path, change, message):

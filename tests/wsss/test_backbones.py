@@ -1,8 +1,14 @@
 """Cut backbones against the whole networks that they come from."""
 
+import copy
+import functools
+import math
+import types
+
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional as F
 
 from wsss.backbones import build_backbone, freeze_batch_norm, weights_sha256
 from wsss.errors import ConfigError
@@ -10,7 +16,7 @@ from wsss.errors import ConfigError
 IMAGE = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
 
-@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2"])
+@pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "vgg16"])
 def test_levels_in_turn_are_torchvisions_network(name):
     from torchvision import models
 
@@ -32,6 +38,122 @@ def test_levels_in_turn_are_timms_network():
     torch.testing.assert_close(backbone(IMAGE)[-1], network.forward_features(IMAGE))
 
 
+@pytest.fixture(scope="module")
+def inception():
+    """Torchvision's Inception with random weights that keep the size of the signal."""
+    from torchvision import models
+
+    network = models.inception_v3(init_weights=False, transform_input=True)
+    torch.manual_seed(0)
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight)
+    return network.eval()
+
+
+def features_of(network, layer, image):
+    """What a layer of a network gives for an image."""
+    found = []
+    handle = layer.register_forward_hook(lambda module, inputs, output: found.append(output))
+    with torch.no_grad():
+        network(image)
+    handle.remove()
+    return found[0]
+
+
+def load_library(backbone, network):
+    known, rest = backbone.rename_library_keys(network.state_dict())
+    backbone.load_state_dict(known)
+    return backbone.eval(), rest
+
+
+def test_inception_is_torchvisions_on_the_padded_grid(inception, monkeypatch):
+    """The whole of it, with torchvision's own layers padded."""
+    from torchvision.models import inception as library
+
+    backbone, rest = load_library(build_backbone("inception_v3", output_stride=32), inception)
+    assert all(key.startswith(("fc.", "AuxLogits.")) for key in rest)
+    padded = copy.deepcopy(inception)
+    strided = (
+        "Mixed_6a.branch3x3",
+        "Mixed_6a.branch3x3dbl_3",
+        "Mixed_7a.branch3x3_2",
+        "Mixed_7a.branch7x7x3_4",
+    )
+    for name in ("Conv2d_1a_3x3", "Conv2d_2a_3x3", "Conv2d_4a_3x3", *strided):
+        padded.get_submodule(name).conv.padding = (1, 1)
+    padded.maxpool1.padding = padded.maxpool2.padding = 1
+    pool = functools.partial(F.max_pool2d, padding=1)
+    functions = types.SimpleNamespace(relu=F.relu, avg_pool2d=F.avg_pool2d, max_pool2d=pool)
+    monkeypatch.setattr(library, "F", functions)
+    expected = features_of(padded, padded.Mixed_7c, IMAGE)
+    assert expected.abs().mean() > 0.01
+    torch.testing.assert_close(backbone(IMAGE)[-1], expected)
+
+
+def test_inception_is_torchvisions_away_from_the_borders(inception):
+    """Nothing changed: cell j of Mixed_5d has its centre at pixel 8 j + 13 there, and at 8 j here."""
+    backbone, _ = load_library(build_backbone("inception_v3", output_stride=32), inception)
+    image = torch.randn(1, 3, 203, 203, generator=torch.Generator().manual_seed(0))
+    expected = features_of(inception, inception.Mixed_5d, image)
+    with torch.no_grad():
+        got = backbone(image[:, :, 13:, 13:])[2]
+    assert expected.shape[2:] == (23, 23)
+    # The stem sees two cells around, each of the three blocks two more.
+    inside = (..., slice(8, 15), slice(8, 15))
+    torch.testing.assert_close(got[inside], expected[inside])
+
+
+@pytest.mark.parametrize("name", ["mobilenet_v2", "vgg16", "inception_v3"])
+def test_grid_of_any_size(name):
+    backbone = build_backbone(name).eval()
+    for size in ((1, 1), (33, 70), (63, 65)):
+        with torch.no_grad():
+            features = backbone(torch.zeros(1, 3, *size))
+        for feature, channels, stride in zip(features, backbone.channels, backbone.strides, strict=True):
+            assert feature.shape == (1, channels, math.ceil(size[0] / stride), math.ceil(size[1] / stride))
+
+
+@pytest.mark.parametrize(
+    ("name", "weights"), [("vgg16", "VGG16_Weights"), ("inception_v3", "Inception_V3_Weights")]
+)
+def test_imagenet_weights_are_torchvisions(name, weights, monkeypatch):
+    """Without a download: its own random weights stand in for the file."""
+    from torchvision import models
+
+    library = models.get_model(name, weights=None, init_weights=False)
+    asked = []
+
+    def stand_in(enum, *_, **__):
+        asked.append(enum)
+        return library.state_dict()
+
+    monkeypatch.setattr(models.WeightsEnum, "get_state_dict", stand_in)
+    backbone = build_backbone(name, pretrained="imagenet")
+    assert asked == [getattr(models, weights).IMAGENET1K_V1]
+    known, _ = backbone.rename_library_keys(library.state_dict())
+    ours = backbone.state_dict()
+    assert known.keys() == ours.keys()
+    assert all(torch.equal(value, ours[key]) for key, value in known.items())
+
+
+def test_dilated_inception_keeps_its_field_of_view(inception):
+    """On every second pixel of every second row an undilated network sees the same neighbours."""
+    plain, _ = load_library(build_backbone("inception_v3", output_stride=16), inception)
+    dilated, _ = load_library(build_backbone("inception_v3", output_stride=8, dilate=True), inception)
+    features = torch.randn(1, 288, 16, 24, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        # What the reduction's pool gives apart: without its stride it looks at the nearest pixels.
+        expected, got = plain.levels[3][0](features), dilated.levels[3][0](features)[..., ::2, ::2]
+        torch.testing.assert_close(got, expected)
+        block, wide = plain.levels[3][1], dilated.levels[3][1]
+        spread = torch.zeros(1, 768, 16, 24)
+        spread[..., ::2, ::2] = torch.randn(1, 768, 8, 12, generator=torch.Generator().manual_seed(1))
+        expected = block.branch7x7_3(block.branch7x7_2(block.branch7x7_1(spread[..., ::2, ::2])))
+        got = wide.branch7x7_3(wide.branch7x7_2(wide.branch7x7_1(spread)))[..., ::2, ::2]
+        torch.testing.assert_close(got, expected)
+
+
 def test_dilation_equals_torchvisions():
     from torchvision import models
 
@@ -49,6 +171,8 @@ def test_dilation_equals_torchvisions():
         ("mobilenet_v2", 16, (16, 24, 32, 96, 1280), (2, 4, 8, 16, 16)),
         ("mobilenetv1_100", 16, (64, 128, 256, 512, 1024), (2, 4, 8, 16, 16)),
         ("mobilenetv1_100", 8, (64, 128, 256, 512, 1024), (2, 4, 8, 8, 8)),
+        ("vgg16", 8, (64, 128, 256, 512, 512), (2, 4, 8, 8, 8)),
+        ("inception_v3", 8, (64, 192, 288, 768, 2048), (2, 4, 8, 8, 8)),
         ("plain8", 16, (32, 64, 96, 128, 128), (4, 4, 8, 16, 16)),
     ],
 )

@@ -50,6 +50,22 @@ def test_unknown_key_in_a_file_is_refused(tmp_path):
         load_config("seeds", "demo", path=file)
 
 
+def test_a_table_of_another_type_has_settings_of_its_own(tmp_path):
+    file = tmp_path / "mine.py"
+    head = f'_base_ = ["{CONFIG_DIR / "segment" / "demo.py"}"]\n'
+    file.write_text(
+        head + 'optim_wrapper = dict(optimizer=dict(_delete_=True, type="Adam", lr=1e-3, betas=(0.9, 0.9)))\n'
+    )
+    assert load_config("segment", "demo", path=file).optim_wrapper.optimizer.betas == (0.9, 0.9)
+    # Its neighbours are checked as before, and so is the same table with the type of the default.
+    file.write_text(head + 'optim_wrapper = dict(optimizer=dict(_delete_=True, type="Adam"), clip=1)\n')
+    with pytest.raises(ConfigError, match=r"got 'optim_wrapper\.clip'"):
+        load_config("segment", "demo", path=file)
+    file.write_text(head + "optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.9)))\n")
+    with pytest.raises(ConfigError, match=r"got 'optim_wrapper\.optimizer\.betas'"):
+        load_config("segment", "demo", path=file)
+
+
 def test_absent_and_broken_files_are_named(tmp_path):
     with pytest.raises(ConfigError, match=r"found no file: choose out of .*demo"):
         load_config("seeds", "dmeo")

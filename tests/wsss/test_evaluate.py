@@ -3,9 +3,16 @@
 import numpy as np
 import pytest
 
-from wsss.artifacts import Seed, write_mask
+from wsss.artifacts import MANIFEST, SCHEMA, Seed, open_artifact, write_json, write_mask, write_seed
 from wsss.errors import DataError
-from wsss.evaluate import THRESHOLDS, evaluate_masks, oracle, sweep_seeds
+from wsss.evaluate import (
+    THRESHOLDS,
+    evaluate_masks,
+    oracle,
+    score_image_specific,
+    sweep_rows,
+    sweep_seeds,
+)
 from wsss.metrics import mean_iou
 
 
@@ -81,3 +88,42 @@ def test_images_without_ground_truth_are_left_out(toy):
 def test_other_size_is_named(toy):
     with pytest.raises(DataError, match=r"size \(16, 20\), got \(2, 2\) for x"):
         evaluate_masks(lambda _: np.zeros((2, 2), np.uint8), toy, ["x"])
+
+
+@pytest.fixture
+def thresholded_seeds(tmp_path):
+    """One image of two classes, half of the pixels each; every map is above its own threshold on its half."""
+    write_mask(tmp_path / "x.png", np.repeat([[1, 2]], 8, axis=0).repeat(8, axis=1))
+    maps = np.zeros((2, 2, 4))
+    maps[0] = [0.3, 0.3, 0.1, 0.1]  # threshold .2
+    maps[1] = [0.7, 0.7, 0.9, 0.9]  # threshold .8
+    folder = tmp_path / "seeds"
+    write_seed(
+        folder / "x.npz",
+        classes=np.array([1, 2]),
+        maps=maps,
+        size=(8, 16),
+        thresholds=np.array([0.2, 0.8]),
+    )
+    manifest = {"schema": SCHEMA, "kind": "seeds", "split": "train", "image_ids": ["x"], "key": "k"}
+    write_json(folder / MANIFEST, manifest)
+    return open_artifact(folder), Toy(tmp_path)
+
+
+def test_image_specific_thresholds_decide_between_maps(thresholded_seeds):
+    artifact, toy = thresholded_seeds
+    confusion = score_image_specific(artifact.file, toy, ["x"]).confusion
+    # One threshold would give nearly all to the second class. Pixels beside the middle mix both halves.
+    assert confusion[1, 1] >= 48
+    assert confusion[2, 2] >= 48
+    assert confusion.sum() == 128
+
+
+def test_sweep_rows_say_who_chose(thresholded_seeds):
+    rows = sweep_rows(*thresholded_seeds)
+    assert [row["threshold"] for row in rows[:3]] == [0.01, 0.02, 0.03]
+    oracles = [row for row in rows if row["chosen"] == "oracle threshold, train"]
+    assert len(oracles) == 1
+    assert oracles[0]["mIoU"] == max(row["mIoU"] for row in rows[:-1])
+    assert rows[-1]["threshold"] == "per map"
+    assert rows[-1]["mIoU"] > oracles[0]["mIoU"]

@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss import images
 from wsss.errors import DataError
-from wsss.images import read_image
+from wsss.images import check_images, read_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -116,3 +117,49 @@ def test_an_absent_file_is_named(tmp_path):
 def test_a_folder_is_no_image(tmp_path):
     with pytest.raises(DataError, match="expected a whole image at"):
         read_image(tmp_path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Whole images of many kinds, by id."""
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), dtype=np.uint8))
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    noise.save(tmp_path / "a.jpg")
+    noise.save(tmp_path / "turned.jpg", exif=turned)
+    noise.convert("CMYK").save(tmp_path / "cmyk.jpg")
+    noise.convert("L").save(tmp_path / "gray.png")
+    noise.resize((1, 1)).save(tmp_path / "one.bmp")
+    (tmp_path / "padded.jpg").write_bytes((tmp_path / "a.jpg").read_bytes() + bytes(100))
+    return tmp_path
+
+
+def by_id(folder):
+    return {file.stem: file for file in sorted(folder.iterdir())}
+
+
+def test_whole_images_pass_and_turned_ones_are_named(folder, caplog):
+    check_images(by_id(folder))
+    assert "the headers of 1 images: turned ask for a rotation" in caplog.text
+
+
+@pytest.mark.parametrize(("name", "cut"), [("a.jpg", 300), ("gray.png", 300), ("one.bmp", 3)])
+def test_truncated_images_are_found_without_decoding_the_others(folder, name, cut, monkeypatch):
+    file = folder / name
+    file.write_bytes(file.read_bytes()[:-cut])
+    (folder / "padded.jpg").unlink()  # its end is not in sight either
+    read = []
+    monkeypatch.setattr(images, "read_image", lambda path: read.append(path.name) or read_image(path))
+    with pytest.raises(DataError, match=rf"expected a whole image at .*{name}, got: .*: replace the file"):
+        check_images(by_id(folder))
+    assert read == sorted({name, "one.bmp"})  # BMP has no end mark
+
+
+def test_all_broken_images_are_counted(folder):
+    files = by_id(folder)
+    for name in ("a", "gray"):
+        files[name].unlink()
+    with pytest.raises(
+        DataError, match=r"expected an image at .*a\.jpg, found no file.* \(and 1 images: gray\)"
+    ):
+        check_images(files)

@@ -41,14 +41,10 @@ def launch(voc, tmp_path):
 
 
 @pytest.fixture
-def messages(monkeypatch):
-    lines = []
-    handler = logging.Handler()
-    handler.emit = lambda record: lines.append(record.getMessage())
-    logging.getLogger("wsss").addHandler(handler)
-    monkeypatch.setattr(logging.getLogger("wsss"), "level", logging.INFO)
-    yield lines
-    logging.getLogger("wsss").removeHandler(handler)
+def log(caplog):
+    """What the stages log, at the command line's level."""
+    caplog.set_level(logging.INFO, logger="wsss")
+    return caplog
 
 
 def maker(calls: list, *, fail_after: int | None = None) -> Callable:
@@ -68,7 +64,7 @@ def maker(calls: list, *, fail_after: int | None = None) -> Callable:
     return run
 
 
-def test_publishes_and_skips(launch, messages):
+def test_publishes_and_skips(launch, log):
     calls = []
     artifact = launch(maker(calls))
     assert artifact.ids == ("a", "b")
@@ -76,7 +72,7 @@ def test_publishes_and_skips(launch, messages):
     assert not (artifact.dir / "unfinished.json").exists()
     assert launch(maker(calls)).key == artifact.key
     assert calls == ["run", "a", "b"]
-    assert any("up to date" in line for line in messages)
+    assert any("up to date" in line for line in log.messages)
 
 
 def test_continues_what_was_interrupted(launch, tmp_path):
@@ -88,12 +84,12 @@ def test_continues_what_was_interrupted(launch, tmp_path):
     assert calls == ["run", "a", "run", "b"]
 
 
-def test_changed_setting_is_stale_and_named(launch, messages, tmp_path):
+def test_changed_setting_is_stale_and_named(launch, log, tmp_path):
     calls = []
     launch(maker(calls), power=1)
     launch(maker(calls), power=2)
     assert calls == ["run", "a", "b"] * 2
-    assert any("stale (power: 1 -> 2)" in line for line in messages)
+    assert any("stale (power: 1 -> 2)" in line for line in log.messages)
     old = json.loads((tmp_path / "work" / "masks.previous" / "manifest.json").read_text())
     assert old["settings"]["power"] == 1
 
@@ -128,12 +124,12 @@ def test_changed_input_keeps_no_part(launch, voc, tmp_path):
     assert not (launch(maker([]), parts={"train": ()}).dir / "train").exists()
 
 
-def test_changed_input_is_stale(launch, voc, messages):
+def test_changed_input_is_stale(launch, voc, log):
     calls = []
     launch(maker(calls))
     (voc / "ImageSets/Segmentation/train.txt").write_text("b\n")
     assert launch(maker(calls)).ids == ("b",)
-    assert any("input dataset changed" in line for line in messages)
+    assert any("input dataset changed" in line for line in log.messages)
 
 
 def test_moved_data_and_worker_counts_are_not_stale(launch, voc, tmp_path):
@@ -151,18 +147,23 @@ def test_no_resume_starts_anew(launch):
     assert calls == ["run", "a", "b"] * 2
 
 
-def test_lost_payload_is_made_again(launch, messages):
+def test_lost_payload_is_made_again(launch, log):
     calls = []
     artifact = launch(maker(calls))
     artifact.file("b").unlink()
     launch(maker(calls))
     assert calls == ["run", "a", "b", "run", "b"]
-    assert any("1 are gone (first: b)" in line for line in messages)
+    assert any("1 are gone (first: b)" in line for line in log.messages)
 
 
 def test_missing_input_names_its_command(launch):
     with pytest.raises(ArtifactError, match=r"tools/run_stage.sh seeds toy"):
         launch(maker([]), reads=("seeds",))
+
+
+def test_missing_variant_names_the_command_of_its_kind(launch):
+    with pytest.raises(ArtifactError, match=r"seeds-cam.*tools/run_stage.sh seeds toy"):
+        launch(maker([]), reads=("seeds-cam",))
 
 
 def test_second_run_on_one_folder_stops(launch):
@@ -174,6 +175,7 @@ def test_second_run_on_one_folder_stops(launch):
     assert launch(run).ids == ("a", "b")
 
 
+@pytest.mark.usefixtures("log")
 def test_one_log_file_per_stage(launch, tmp_path):
     launch(maker([]))
     assert "published 2 files" in (tmp_path / "work" / "masks.log").read_text()

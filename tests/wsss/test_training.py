@@ -1,11 +1,15 @@
 """Training through the Runner: schedule, resuming, stopping at numbers that are none."""
 
+import dataclasses
+
 import pytest
 import torch
 from torch import nn
 
-from wsss.errors import TrainingError
-from wsss.training import Schedule, train_network
+from wsss import training
+from wsss.backbones import build_backbone
+from wsss.errors import ConfigError, DataError, TrainingError
+from wsss.training import Schedule, WholeBatches, train_network
 
 
 class Points(torch.utils.data.Dataset):
@@ -41,13 +45,14 @@ class Line(nn.Module):
 SCHEDULE = Schedule(epochs=4, batch_size=4, learning_rate=0.02, momentum=0.0, weight_decay=0.0, num_workers=0)
 
 
-def train(network, out_dir):
+def train(network, out_dir, *, points=None, classes=(), **changes):
     groups = [{"params": list(network.parameters())}]
     train_network(
         network,
-        Points(),
+        points or Points(),
         out_dir=out_dir,
-        schedule=SCHEDULE,
+        classes=classes,
+        schedule=dataclasses.replace(SCHEDULE, **changes),
         parameter_groups=groups,
         seed=0,
         description="line",
@@ -79,7 +84,7 @@ def test_interrupted_training_continues_at_the_epoch(tmp_path):
 
 
 def test_loss_that_is_no_number_stops(tmp_path):
-    with pytest.raises(TrainingError, match=r"expected finite losses, got loss nan.* at step 4 of line"):
+    with pytest.raises(TrainingError, match=r"expected finite losses, got loss nan.* at step 4 of 8 of line"):
         train(Line(nan_at=3), tmp_path)
     assert not (tmp_path / "network.pth").exists()
 
@@ -100,3 +105,131 @@ def test_fewer_images_than_a_batch(tmp_path):
         description="line",
     )
     assert network.steps == [0, 1]
+
+
+class Tagged(Points):
+    """The points with tags: the even ones are cats, all of them are dogs, none is a cow."""
+
+    def __getitem__(self, index):
+        return super().__getitem__(index) | {"tags": torch.tensor([1.0 - index % 2, 1, 0])}
+
+
+def test_loss_that_is_no_number_names_its_classes_and_causes(tmp_path):
+    with pytest.raises(
+        TrainingError, match=r"of line on images of cat, dog: .*train\.learning_rate.*train\.amp"
+    ):
+        train(Line(nan_at=0), tmp_path, points=Tagged(), classes=("cat", "dog", "cow"))
+
+
+class Breaking(Points):
+    """The third point cannot be read the second time, as a file that went away."""
+
+    def __init__(self):
+        self.reads = 0
+
+    def __getitem__(self, index):
+        self.reads += index == 3
+        if self.reads == 2:
+            raise DataError("expected a whole image at c: d.jpg, got: nothing: replace the file")
+        return super().__getitem__(index)
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_broken_image_is_one_line_from_any_worker(tmp_path, num_workers):
+    with pytest.raises(DataError) as caught:
+        train(Line(), tmp_path, points=Breaking(), num_workers=num_workers)
+    assert str(caught.value) == "expected a whole image at c: d.jpg, got: nothing: replace the file"
+    assert (tmp_path / "epoch_1.pth").is_file()
+
+
+@pytest.mark.parametrize("count", [15, 16, 3])
+@pytest.mark.parametrize("processes", [2, 4])
+def test_each_step_sees_the_images_of_one_process(monkeypatch, count, processes):
+    """The processes' shares of a step are together the batch that one process would take."""
+
+    def epoch(rank, world_size):
+        monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, world_size))
+        sampler = WholeBatches(range(count), batch_size=8, shuffle=True, seed=0)
+        indices = list(sampler)
+        assert len(indices) == len(sampler)
+        return indices
+
+    alone = epoch(0, 1)
+    assert len(alone) == (count // 8 * 8 or count)
+    shares = [epoch(rank, processes) for rank in range(processes)]
+    together = [index for step in zip(*shares, strict=True) for index in step]
+    # Fewer images than a batch: some are seen twice, so that every process has as many.
+    assert together[: len(alone)] == alone
+    assert len(together) < len(alone) + processes
+
+
+def test_a_batch_that_does_not_divide_is_refused(monkeypatch, tmp_path):
+    monkeypatch.setattr(training.dist, "get_world_size", lambda: 3)
+    with pytest.raises(
+        ConfigError,
+        match=r"a batch that 3 processes can share, got train\.batch_size=4: set a multiple of 3, or start",
+    ):
+        train(Line(), tmp_path)
+
+
+class Halving(Line):
+    """Notes the precision it computes in."""
+
+    def training_losses(self, batch, *, step):
+        self.dtype = self.slope(batch["x"]).dtype
+        return super().training_losses(batch, step=step)
+
+
+def test_half_precision(tmp_path):
+    network = Halving()
+    # bfloat16 has 8 bits: the slope of 2 is met within a percent or two.
+    assert train(network, tmp_path, amp="bf16") == pytest.approx(2.0, abs=0.06)
+    assert network.dtype == torch.bfloat16
+    assert network.slope.weight.dtype == torch.float32
+
+
+def test_precision_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(
+        ConfigError, match=r"expected None, 'bf16' or 'fp16', got 'half': correct 'train.amp'"
+    ):
+        train(Line(), tmp_path, amp="half")
+    if not torch.cuda.is_available():
+        with pytest.raises(ConfigError, match=r"expected a GPU for train\.amp='fp16', found none"):
+            train(Line(), tmp_path, amp="fp16")
+
+
+class Plain(nn.Module):
+    """A slope to learn, without notes."""
+
+    def __init__(self):
+        super().__init__()
+        self.slope = nn.Linear(1, 1, bias=False)
+        nn.init.zeros_(self.slope.weight)
+
+    def training_losses(self, batch, *, step):
+        loss = (self.slope(batch["x"]) - batch["y"]).square().mean()
+        return {"loss": loss}
+
+
+@pytest.mark.slow
+def test_compiled_step_learns_the_same(tmp_path):
+    # float32 in another order
+    assert train(Plain(), tmp_path / "a", compile=True) == pytest.approx(
+        train(Plain(), tmp_path / "b"), abs=1e-5
+    )
+
+
+def test_timms_batch_norms_keep_their_activation_when_shared(monkeypatch):
+    """On GPUs; the conversion itself needs none, and neither does evaluation."""
+    network = build_backbone("mobilenetv1_100").train()
+    monkeypatch.setattr(training.dist, "get_world_size", lambda: 2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        expected = network.eval()(image)[-1]
+        names = list(network.state_dict())
+        training._share_batch_statistics(network.train(), "toy")
+        got = network.eval()(image)[-1]
+    assert isinstance(network.levels[0][1], nn.SyncBatchNorm)
+    assert list(network.state_dict()) == names
+    torch.testing.assert_close(got, expected)

@@ -2,13 +2,19 @@
 
 import logging
 import sys
+import time
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+from torch.distributed.elastic.multiprocessing.api import SignalException
 
+from wsss.distributed import is_main, launcher
 from wsss.errors import ConfigError, WsssError
 from wsss.log import logger
+
+# torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
+_SECONDS_TO_SPEAK = 5.0
 
 app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 _state = {"debug": False}
@@ -28,20 +34,33 @@ def main() -> None:
     except typer.Abort:
         sys.exit(1)
     except WsssError as error:
+        _let_the_first_speak(error)
         if _state["debug"]:
             raise
         logger.error("%s", error)
         sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except KeyboardInterrupt:
-        logger.error("interrupted: the same command continues where it stopped")
+    except (KeyboardInterrupt, SignalException):
+        if is_main():
+            logger.error("interrupted: the same command continues where it stopped")
         sys.exit(1)
     except Exception as error:
         show: Callable[[], None] | None = getattr(error, "show", None)
         if show is None:
+            _let_the_first_speak(error)
             raise
         show()
         sys.exit(int(getattr(error, "exit_code", 2)))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _let_the_first_speak(error: Exception) -> None:
+    """Of several processes that fail for one reason, let one say it: torchrun ends the others meanwhile.
+
+    A clear error in the main process is the one to read. The others may have the same, or only notice that a
+    process is gone.
+    """
+    if launcher() != "none" and not (is_main() and isinstance(error, WsssError)):
+        time.sleep(_SECONDS_TO_SPEAK)
 
 
 def _repeat_option(arguments: Sequence[str]) -> list[str]:

@@ -1,31 +1,49 @@
 """``wsss evaluate``: scores of what is published."""
 
+import importlib
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from wsss.artifacts import open_artifact, read_mask, read_seed
+from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
 from wsss.config import load_config
-from wsss.datasets import build_dataset
-from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
+from wsss.datasets import DataSet, build_dataset
+from wsss.errors import ConfigError
+from wsss.evaluate import evaluate_masks, oracle, sweep_rows, sweep_seeds
+
+# The walk belongs to a stage, and this package imports none.
+SWEEP = "refine.sweep:sweep_masks"
 
 
-@app.command(epilog="Example: wsss evaluate work/demo/seeds demo")
+@app.command(epilog="Example: wsss evaluate work/demo/masks demo --sweep")
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A published folder of seeds, masks or predictions.")],
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,
     as_json: AsJson = False,
+    sweep: Annotated[
+        bool, typer.Option("--sweep", help="Every threshold of seeds; other background scores of masks.")
+    ] = False,
+    power: Annotated[
+        list[float] | None, typer.Option(help="With --sweep: walk again from this seed power too.")
+    ] = None,
+    seeds: Annotated[
+        Path | None, typer.Option(help="With --power: the seeds of these masks, if not those beside them.")
+    ] = None,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     artifact = open_artifact(folder)
     truth = build_dataset(load_config("seeds", dataset, options=with_root(cfg_options, data_root)).dataset)
+    if sweep:
+        _print_sweep(artifact, _sweep(artifact, truth, power or (), from_here(seeds)), as_json=as_json)
+        return
     if artifact.kind == "seeds":
         figures = oracle(
             sweep_seeds(lambda one: read_seed(artifact.file(one)), truth, artifact.ids), artifact.split
@@ -41,9 +59,57 @@ def evaluate(
         return
     table = Table("class", "IoU", title=f"{artifact.kind}, {artifact.split}, {figures['images']} images")
     for name, value in figures.pop("per_class_iou").items():
-        table.add_row(name, "-" if value is None else f"{100 * value:.1f}")
+        table.add_row(name, _cell("IoU", value))
     for name, value in figures.items():
-        table.add_row(
-            name, f"{100 * value:.2f}" if isinstance(value, float) and name != "threshold" else str(value)
-        )
+        table.add_row(name, _cell(name, value))
     Console().print(table)
+
+
+def _sweep(
+    artifact: Artifact, truth: DataSet, powers: Sequence[float], seeds: Path | None
+) -> list[dict[str, Any]]:
+    """Scores of other thresholds than the one in use, from stored files."""
+    if artifact.kind == "seeds":
+        return sweep_rows(artifact, truth)
+    if artifact.kind == "segment":
+        raise ConfigError(
+            f"expected seeds or masks with --sweep, got {artifact.kind}: predictions have no threshold"
+        )
+    module, _, name = SWEEP.partition(":")
+    rows: list[dict[str, Any]] = getattr(importlib.import_module(module), name)(
+        artifact, truth, powers=powers, seeds_dir=seeds
+    )
+    return rows
+
+
+def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: bool) -> None:
+    """All rows as JSON; as a table every tenth of many, and those that somebody chose."""
+    if as_json:
+        print_json(rows)
+        return
+    shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or i % 10 == 9]
+    names = [name for name in shown[0] if name != "per_class_iou"]
+    table = Table(*names, title=f"{artifact.kind}, {artifact.split}")
+    for row in shown:
+        table.add_row(*(_cell(name, row[name]) for name in names))
+    console = Console()
+    console.print(table)
+    per_class = [row for row in shown if "per_class_iou" in row and row["chosen"] != "fixed"]
+    if per_class:
+        console.print(_class_table(per_class))
+
+
+def _class_table(rows: list[dict[str, Any]]) -> Table:
+    """IoU per class, one column per chosen threshold."""
+    table = Table("class", *(f"{row['threshold']} ({row['chosen']})" for row in rows))
+    for name in rows[0]["per_class_iou"]:
+        table.add_row(name, *(_cell("IoU", row["per_class_iou"][name]) for row in rows))
+    return table
+
+
+def _cell(name: str, value: Any) -> str:
+    """A score in percent; anything else as it is."""
+    if value is None:
+        return "-"
+    is_score = isinstance(value, float) and name not in ("threshold", "background_score", "seed_power")
+    return f"{100 * value:.1f}" if is_score else str(value)

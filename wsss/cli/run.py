@@ -1,6 +1,8 @@
 """``wsss run``: the stages."""
 
 import importlib
+import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,7 +15,9 @@ from wsss.artifacts import Artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
 from wsss.config import load_config
+from wsss.distributed import is_main, join, launch, launcher, leave
 from wsss.errors import ConfigError
+from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
 from wsss.stage import Stage, run_stage
 
@@ -28,6 +32,9 @@ def run(
     data_root: DataRoot = None,
     work_dir: Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")] = None,
     cfg_options: CfgOptions = None,
+    variant: Annotated[
+        str, typer.Option(help="Publish as KIND-VARIANT beside the main one, without baselines.")
+    ] = "",
     split: Annotated[
         str | None, typer.Option(help="Split to train on and to make seeds and masks of.")
     ] = None,
@@ -35,10 +42,25 @@ def run(
     masks: Annotated[
         Path | None, typer.Option(help="Published masks to train on instead of our own.")
     ] = None,
+    allow_ground_truth: Annotated[
+        bool,
+        typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so."),
+    ] = False,
+    baselines: Annotated[bool, typer.Option(help="Run the baselines that the preset names too.")] = True,
     resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
     as_json: AsJson = False,
 ) -> None:
-    """Run one stage, or all three in turn, and print the figures."""
+    """Run one stage, or all three in turn, and print the figures.
+
+    GPUS=N in the environment starts N processes, one per GPU, or N on the CPUs where there is no GPU.
+    """
+    processes = _wanted_processes()
+    if processes > 1 and launcher() == "none":
+        raise typer.Exit(launch(processes))
+    join()
+    if not is_main():
+        # What goes wrong is said by whoever it happens to, everything else once.
+        logger.setLevel(logging.ERROR)
     names = tuple(STAGES) if stage == "all" else (stage,)
     if stage != "all" and stage not in STAGES:
         raise ConfigError(
@@ -58,12 +80,25 @@ def run(
             name,
             dataset,
             path=from_here(config),
-            options=options,
+            options=[*options, "allow_ground_truth=True"]
+            if allow_ground_truth and name == "segment"
+            else options,
             work_dir=folder,
             inputs=inputs,
             resume=resume,
+            variant=variant,
+            with_baselines=baselines and not variant,
         )
-    _print_figures(artifacts, as_json=as_json)
+    if is_main():
+        _print_figures(artifacts, as_json=as_json)
+    leave()
+
+
+def _wanted_processes() -> int:
+    text = os.environ.get("GPUS") or "1"
+    if not text.isdecimal() or int(text) < 1:
+        raise ConfigError(f"expected GPUS to be a number of processes such as 2, got {text!r}: correct it")
+    return int(text)
 
 
 def _run_with_baselines(
@@ -75,6 +110,8 @@ def _run_with_baselines(
     work_dir: Path,
     inputs: dict[str, Path],
     resume: bool,
+    variant: str,
+    with_baselines: bool,
 ) -> list[Artifact]:
     """Run a stage, then the baselines that its config names; their configs lie beside its presets."""
     config = load_config(name, dataset, path=path, options=options)
@@ -85,10 +122,11 @@ def _run_with_baselines(
         "inputs": inputs,
         "resume": resume,
     }
-    artifacts = [run_stage(stage, config, **common)]
-    for variant, file in (config.get("baselines") or {}).items():
+    artifacts = [run_stage(stage, config, variant=variant, **common)]
+    baselines = config.get("baselines") or {} if with_baselines else {}
+    for other, file in baselines.items():
         baseline = load_config(name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options)
-        artifacts.append(run_stage(stage, baseline, variant=variant, **common))
+        artifacts.append(run_stage(stage, baseline, variant=other, **common))
     return artifacts
 
 

@@ -51,7 +51,8 @@ class DataSet(abc.ABC):
         """Refuse a split that cannot be trained on.
 
         Raises:
-            DataError: images are missing or have no tags; the message names the first few.
+            DataError: images are missing, or have no tags or such that are no class; the message names the
+                first few.
         """
         ids = self.ids(split)
         untagged = [image_id for image_id in ids if not self.tags(image_id)]
@@ -59,6 +60,13 @@ class DataSet(abc.ABC):
             raise DataError(
                 f"expected tags for all {len(ids)} images of split {split} of {self.name}, got none for "
                 f"{name_some(untagged)}: add their tags or take them out of the list"
+            )
+        known = set(range(1, len(self.classes) + 1))
+        wrong = [f"{one} {sorted(extra)}" for one in ids if (extra := set(self.tags(one)) - known)]
+        if wrong:
+            raise DataError(
+                f"expected tags from 1 to {len(known)} in split {split} of {self.name}, got others for "
+                f"{name_some(wrong)}: correct the tags or dataset.classes"
             )
 
     def fingerprint(self, split: str) -> str:

@@ -1,0 +1,84 @@
+"""What storing seeds at stride 4 in float16 costs and saves, against full resolution in float32.
+
+    tools/run_stage.sh seeds voc_mini
+    python benchmarks/seed_size.py voc_mini work/voc_mini/seeds [--every 4]
+
+The network of the published seeds makes its maps once more, summed over scales and flips at full
+resolution, as the authors of IRN and BAS store them (their file holds the maps at stride 4 besides). Both are
+scored at every threshold; the figures are those at the oracle threshold, train.
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+import wsss  # noqa: F401  the compatibility layer comes first
+from seeds.fuse import normalize
+from seeds.infer import normalized_image
+from seeds.train import build_network
+from wsss.artifacts import Seed, open_artifact, read_seed
+from wsss.config import load_config
+from wsss.datasets import build_dataset
+from wsss.evaluate import oracle, sweep_seeds
+from wsss.images import read_image
+from wsss.training import FINAL
+
+
+class FullSeed(Seed):
+    """Maps that are at the image's size already."""
+
+    def upsample(self) -> np.ndarray:
+        """The maps as they are."""
+        return self.maps
+
+
+def main() -> None:
+    """Print the comparison."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("dataset")
+    parser.add_argument("seeds", type=Path)
+    parser.add_argument("--every", type=int, default=4, help="score every n-th image")
+    options = parser.parse_args()
+    config = load_config("seeds", options.dataset)
+    dataset = build_dataset(config.dataset)
+    artifact = open_artifact(options.seeds)
+    network = build_network(config, len(dataset.classes), steps_per_epoch=1)
+    network.load_state_dict(torch.load(options.seeds / "train" / FINAL, weights_only=True))
+    network.eval()
+    image_ids = artifact.ids[:: options.every]
+
+    @torch.no_grad()
+    def full_seed(image_id: str) -> Seed:
+        image = read_image(dataset.image_path(image_id))
+        tensor = normalized_image(image, torch.device("cpu"))
+        labels = np.array(dataset.tags(image_id), np.uint8)
+        total = torch.zeros(len(labels), *image.shape[:2])
+        for scale in config.infer.scales:
+            scaled = tuple(max(round(side * scale), 1) for side in image.shape[:2])
+            batch = F.interpolate(tensor, scaled, mode="bilinear", align_corners=False)
+            maps = network.seed_maps(torch.cat([batch, batch.flip(3)]))[:, labels.astype(int) - 1]
+            maps = F.interpolate(maps, image.shape[:2], mode="bilinear", align_corners=False)
+            total += maps[0] + maps[1].flip(2)
+        return FullSeed(labels, normalize(total).numpy(), image.shape[:2])
+
+    stored = sum(artifact.file(image_id).stat().st_size for image_id in image_ids)
+    theirs = 0
+    for image_id in image_ids:
+        seed = read_seed(artifact.file(image_id))
+        theirs += 4 * len(seed.classes) * (seed.size[0] * seed.size[1] + seed.maps[0].size)
+    ours = oracle(sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, image_ids), "train")
+    full = oracle(sweep_seeds(full_seed, dataset, image_ids), "train")
+    count = len(image_ids)
+    print(f"{count} images of {options.dataset}")
+    print(f"  bytes per image: {stored / count:.0f}, full resolution {theirs / count:.0f}")
+    print(f"  ratio of bytes {theirs / stored:.1f}")
+    print(f"  mIoU: {100 * ours['mIoU']:.2f}, full resolution {100 * full['mIoU']:.2f}")
+
+
+if __name__ == "__main__":
+    main()

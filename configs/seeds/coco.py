@@ -1,0 +1,1 @@
+_base_ = ["bas_foreground_r50_coco.py"]

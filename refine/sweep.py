@@ -1,0 +1,174 @@
+"""Other seed powers and background scores for published masks, from stored files: no network runs."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from refine.infer import EDGE, WALK, WalkScores, grid_of, read_edge, read_walk, walk_seed
+from refine.labels import read_seed_as_set
+from refine.parallel import map_images
+from wsss.artifacts import Artifact, open_artifact, read_mask
+from wsss.datasets import DataSet
+from wsss.errors import ArtifactError, DataError
+from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
+from wsss.metrics import mean_iou
+
+
+def sweep_masks(
+    masks: Artifact,
+    dataset: DataSet,
+    *,
+    powers: Sequence[float] = (),
+    seeds_dir: Path | None = None,
+    num_workers: int = 0,
+) -> list[dict[str, Any]]:
+    """Score other choices than those that published masks were made with.
+
+    Args:
+        masks: published by the stage refine.
+        dataset: holds the ground truth.
+        powers: seed powers to try besides the one in use. The power acts before the walk, so each of them
+            walks again, from the seeds and the stored edges.
+        seeds_dir: the seeds that the masks were made from; None: ``seeds`` beside the masks.
+        num_workers: processes; 0 for one per CPU core.
+
+    Returns:
+        Rows of ``seed_power``, ``background_score`` (a number, or "per image"), ``chosen`` (by whom, and
+        whether ground truth was used), ``mIoU``, ``false_positive``, ``false_negative`` and ``images``. They
+        hold before any CRF and without unsure pixels.
+
+    Raises:
+        ArtifactError: the masks are not this stage's, or the seeds are not those they were made from.
+        DataError: no image has ground truth.
+    """
+    settings = _settings_of(masks)
+    truths = {one: dataset.mask_path(one) for one in masks.ids}
+    scored = {one: path for one, path in truths.items() if path is not None}
+    if not scored:
+        raise DataError(
+            f"expected ground truth for some of {len(truths)} images, found none: a sweep needs masks"
+        )
+    used = float(settings["infer"]["seed_power"])
+    seeds = _seeds_of(masks, seeds_dir) if set(powers) - {used} else None
+    rows = []
+    for power in dict.fromkeys([used, *powers]):
+        stored = power == used or seeds is None
+        again = {**settings, "infer": {**settings["infer"], "seed_power": power}}
+        tasks = [
+            _Task(
+                walk=masks.dir / WALK / f"{one}.npz" if stored else None,
+                seed=None if seeds is None else seeds.file(one),
+                edge=masks.dir / EDGE / f"{one}.png",
+                settings=again,
+                truth=truth,
+                classes=len(dataset.classes),
+            )
+            for one, truth in scored.items()
+        ]
+        products = map_images(_count, tasks, f"seed power {power:g}", num_workers=num_workers)
+        tally = [sum(parts) for parts in zip(*products, strict=True)]
+        rows += [{"seed_power": power} | row for row in _rows(tally, masks, dataset, len(scored), stored)]
+    return rows
+
+
+def _rows(
+    tally: Sequence[NDArray[np.int64]], masks: Artifact, dataset: DataSet, images: int, stored: bool
+) -> list[dict[str, Any]]:
+    """Rows of one seed power: the choice in use, the best one, and those that differ between images."""
+    confusions, otsu, best = tally
+    used = masks.manifest["thresholds"]
+    highest = int(np.argmax([mean_iou(one) for one in confusions]))
+    choices: list[tuple[float | str, str, NDArray[np.int64]]] = []
+    if stored:
+        nearest = int(np.abs(THRESHOLDS - used["background_score"]).argmin())
+        choices.append((float(THRESHOLDS[nearest]), used["background_score_chosen"], confusions[nearest]))
+    oracle = f"oracle threshold, {masks.split}"
+    choices.append((float(THRESHOLDS[highest]), oracle, confusions[highest]))
+    choices.append(("per image", "Otsu's method, without ground truth", otsu))
+    choices.append(("per image", f"oracle threshold of each image, {masks.split}", best))
+    rows = []
+    for score, chosen, confusion in choices:
+        figures = Scores(confusion, tuple(dataset.classes), images).figures()
+        kept = {name: figures[name] for name in ("mIoU", "false_positive", "false_negative", "images")}
+        rows.append({"background_score": score, "chosen": chosen} | kept)
+    return rows
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One image to score: its stored walk, or what it takes to walk again, and its ground truth."""
+
+    walk: Path | None
+    seed: Path | None
+    edge: Path
+    settings: Mapping[str, Any]
+    truth: Path
+    classes: int
+
+
+def _count(task: _Task) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Confusion matrices of one image: at every background score, at Otsu's, at the image's best."""
+    scores = _walk_again(task) if task.walk is None else read_walk(task.walk)
+    truth = read_mask(task.truth, num_classes=task.classes)
+    confusions = threshold_confusions(scores, truth, task.classes)
+    nearest = int(np.abs(THRESHOLDS - otsu_score(scores.upsample())).argmin())
+    best = int(np.argmax([mean_iou(one) for one in confusions]))
+    return confusions, confusions[nearest], confusions[best]
+
+
+def _walk_again(task: _Task) -> WalkScores:
+    if task.seed is None:
+        raise ValueError("expected the seeds of a walk that is not stored, got none")
+    seed = read_seed_as_set(task.seed, task.settings["labels"])
+    maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.settings["infer"])
+    # Rounded as in the stage's files, so that what is found here holds there.
+    return WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), seed.size)
+
+
+def otsu_score(maps: NDArray[np.float32]) -> float:
+    """Background score that parts the highest scores of an image into two groups.
+
+    Args:
+        maps: (K, H, W) float in [0, 1].
+
+    Returns:
+        In [0, 1]: the one with the largest variance between the groups; 0 for an image without classes.
+
+    Source: Otsu, IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979.
+    """
+    if not len(maps):
+        return 0.0
+    gray = (maps.max(axis=0) * 255).round().astype(np.uint8)
+    return float(cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]) / 255
+
+
+def _settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
+    """The tables ``labels`` and ``infer`` of the config that the masks were made with."""
+    tables: dict[str, dict[str, Any]] = {"labels": {"image_specific": False}, "infer": {}}
+    for name, value in masks.manifest.get("settings", {}).items():
+        table, _, leaf = name.partition(".")
+        if table in tables:
+            tables[table][leaf] = value
+    if masks.kind != "masks" or not {"seed_power", "radius", "beta", "steps"} <= tables["infer"].keys():
+        raise ArtifactError(
+            f"expected masks of the stage refine in {masks.dir}, got {masks.kind} without its settings: "
+            "a sweep needs the walks that the stage keeps"
+        )
+    return tables
+
+
+def _seeds_of(masks: Artifact, seeds_dir: Path | None) -> Artifact:
+    seeds = open_artifact(seeds_dir or masks.dir.parent / "seeds")
+    if seeds.key != masks.manifest["inputs"]["seeds"]:
+        raise ArtifactError(
+            f"expected the seeds that {masks.dir} was made from, got others in {seeds.dir}: name theirs with "
+            "--seeds"
+        )
+    return seeds

@@ -1,0 +1,110 @@
+"""Who is who among several processes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from wsss import cli, distributed
+from wsss.distributed import is_main, launcher, main_says, shard, sum_up
+from wsss.errors import ConfigError
+
+
+@pytest.fixture(autouse=True)
+def _no_job(monkeypatch):
+    for name in ("WORLD_SIZE", "SLURM_STEP_NUM_TASKS", "SLURM_NTASKS", "GPUS"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "none"),
+        ({"WORLD_SIZE": "1"}, "none"),
+        ({"WORLD_SIZE": "2"}, "pytorch"),
+        ({"SLURM_STEP_NUM_TASKS": "4"}, "slurm"),
+        # A batch script is one process, however many tasks the job may start.
+        ({"SLURM_NTASKS": "4", "SLURM_PROCID": "0"}, "none"),
+        ({"SLURM_STEP_NUM_TASKS": "4", "WORLD_SIZE": "2"}, "pytorch"),
+    ],
+)
+def test_launcher(monkeypatch, environment, expected):
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert launcher() == expected
+
+
+def test_alone_nothing_is_shared():
+    distributed.join()
+    distributed.wait()
+    assert is_main()
+    assert shard(["a", "b", "c"]) == ["a", "b", "c"]
+    assert sum_up(torch.tensor([1.0, 2.0])).tolist() == [1.0, 2.0]
+    assert [main_says(True), main_says(False)] == [True, False]
+    with distributed.main_first():
+        pass
+
+
+@pytest.mark.parametrize("processes", [2, 3, 7])
+def test_shares_are_all_of_it_once(monkeypatch, processes):
+    monkeypatch.setattr(distributed.dist, "get_world_size", lambda: processes)
+    shares = []
+    for rank in range(processes):
+        monkeypatch.setattr(distributed.dist, "get_rank", lambda rank=rank: rank)
+        shares.append(shard("abcde"))
+    assert sorted(item for share in shares for item in share) == list("abcde")
+    assert max(map(len, shares)) - min(map(len, shares)) <= 1
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "two", "1.5"])
+def test_number_of_processes_is_checked(monkeypatch, text):
+    monkeypatch.setenv("GPUS", text)
+    with pytest.raises(
+        ConfigError, match=f"expected GPUS to be a number of processes such as 2, got '{text}'"
+    ):
+        cli._wanted_processes()
+
+
+def test_more_processes_than_gpus(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_RANK", "1")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(ConfigError, match="expected at most 1 processes on this machine, one per GPU"):
+        distributed.join()
+
+
+MEET = """
+import wsss, torch
+from wsss.distributed import *
+join()
+with main_first():
+    print("main" if is_main() else "other", flush=True)
+print(sum_up(torch.tensor(3.0)).item(), shard("abc"), main_says(is_main()))
+leave()
+"""
+
+
+def test_slurm_tasks_meet(tmp_path):
+    """Two tasks of a step, as srun would start them."""
+    (tmp_path / "scontrol").write_text('#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo localhost\n')
+    (tmp_path / "scontrol").chmod(0o755)
+    tasks = []
+    for rank in (0, 1):
+        step = {
+            "SLURM_STEP_NUM_TASKS": "2",
+            "SLURM_PROCID": str(rank),
+            "SLURM_LOCALID": str(rank),
+            "SLURM_STEP_NODELIST": "node[1-2]",
+            "SLURM_JOB_ID": str(os.getpid()),
+            "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        }
+        tasks.append(
+            subprocess.Popen(
+                [sys.executable, "-c", MEET], env=os.environ | step, text=True, stdout=subprocess.PIPE
+            )
+        )
+    printed = [task.communicate(timeout=120)[0] for task in tasks]
+    assert printed == ["main\n6.0 ['a', 'c'] True\n", "other\n6.0 ['b'] True\n"]
