@@ -150,17 +150,6 @@ def freeze_batch_norm(module: nn.Module) -> None:
                 parameter.requires_grad_(False)
 
 
-def pad_edges(module: nn.Module) -> None:
-    """Let every convolution repeat the pixels at the border, in place, where it would pad with zeros.
-
-    Zeros mark the border: a network can tell it from the inside and maps respond to it.
-    """
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d) and isinstance(child.padding, tuple) and any(child.padding):
-            child.padding_mode = "replicate"
-            child._reversed_padding_repeated_twice = [side for side in reversed(child.padding) for _ in "ab"]
-
-
 def _library_names(network: nn.Module, backbone: nn.Module) -> dict[str, str]:
     """Map the library's state-dict names to ours: both name the same tensors."""
     ours = {id(tensor): name for name, tensor in backbone.state_dict(keep_vars=True).items()}
