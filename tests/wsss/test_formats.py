@@ -1,5 +1,6 @@
 """Foreign seeds and masks: what comes in, what goes out, what is refused."""
 
+import errno
 import json
 import os
 import pickle
@@ -374,6 +375,23 @@ def test_nothing_made_is_lost(seeds, masks, tmp_path):
     (tmp_path / "irn" / "untagged.npy").write_bytes(good)
     assert len(import_seeds("irn", tmp_path / "irn", tmp_path / "dst").ids) == 3
     assert not (tmp_path / "dst" / "unfinished.json").exists()
+
+
+def test_a_full_disk_is_an_error_and_the_import_goes_on_later(seeds, tmp_path, monkeypatch):
+    export_seeds("irn", seeds, tmp_path / "irn")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "savez_compressed", full)
+        with pytest.raises(
+            ArtifactError, match=r"expected to write .*\.npz, got: .*No space left .*free space"
+        ):
+            import_seeds("irn", tmp_path / "irn", tmp_path / "dst")
+    # No half-written file is left, and the same command finishes.
+    assert [file.name for file in (tmp_path / "dst").iterdir()] == ["unfinished.json"]
+    assert len(import_seeds("irn", tmp_path / "irn", tmp_path / "dst").ids) == 3
 
 
 def test_wrong_formats_and_folders_are_refused(seeds, masks, tmp_path):
