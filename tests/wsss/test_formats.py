@@ -386,7 +386,7 @@ def test_a_full_disk_is_an_error_and_the_import_goes_on_later(seeds, tmp_path, m
     with monkeypatch.context() as patched:
         patched.setattr(np, "savez_compressed", full)
         with pytest.raises(
-            ArtifactError, match=r"expected to write .*\.npz, got: .*No space left .*free space"
+            ArtifactError, match=r"to write .*\.npz, got: .*No space left .*free space"
         ):
             import_seeds("irn", tmp_path / "irn", tmp_path / "dst")
     # No half-written file is left, and the same command finishes.
