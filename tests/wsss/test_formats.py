@@ -216,7 +216,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_named(tmp_path, format, kin
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), 7.0)}, r"in \[0, 1\] for x .*got 7 to 7"),
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), np.nan)}, r"in \[0, 1\] for x in .*nan"),
         ("irn", {"keys": FIRST, "cam": np.zeros((1, *GRID))}, "tell the image's size, for x .*--data"),
-        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, "expected classes 1..254 for x"),
+        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, r"1\.\.254, each with a map, for x"),
         ("puzzle", {"keys": np.array([1, 2]), "cam": np.zeros((1, *GRID))}, "keys .* without background"),
         ("psa", {"cat": np.zeros(SIZE)}, "class numbers of type <U3"),
         ("psa", [1, 2], r"got: an array of int64 with shape \(2,\)"),
@@ -385,9 +385,7 @@ def test_a_full_disk_is_an_error_and_the_import_goes_on_later(seeds, tmp_path, m
 
     with monkeypatch.context() as patched:
         patched.setattr(np, "savez_compressed", full)
-        with pytest.raises(
-            ArtifactError, match=r"to write .*\.npz, got: .*No space left .*free space"
-        ):
+        with pytest.raises(ArtifactError, match=r"to write .*\.npz, got: .*No space left .*free space"):
             import_seeds("irn", tmp_path / "irn", tmp_path / "dst")
     # No half-written file is left, and the same command finishes.
     assert [file.name for file in (tmp_path / "dst").iterdir()] == ["unfinished.json"]
