@@ -216,7 +216,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_named(tmp_path, format, kin
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), 7.0)}, r"in \[0, 1\] for x .*got 7 to 7"),
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), np.nan)}, r"in \[0, 1\] for x in .*nan"),
         ("irn", {"keys": FIRST, "cam": np.zeros((1, *GRID))}, "tell the image's size, for x .*--data"),
-        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, r"1\.\.254, each with a map, for x"),
+        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, r"254, each with a map, for x"),
         ("puzzle", {"keys": np.array([1, 2]), "cam": np.zeros((1, *GRID))}, "keys .* without background"),
         ("psa", {"cat": np.zeros(SIZE)}, "class numbers of type <U3"),
         ("psa", [1, 2], r"got: an array of int64 with shape \(2,\)"),
