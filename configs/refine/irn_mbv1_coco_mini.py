@@ -7,5 +7,5 @@ model = dict(
     displacement=False,
 )
 labels = dict(foreground_threshold=0.70, background_threshold=0.45, chosen="fixed in the preset: as voc_mini")
-infer = dict(background_score=0.45, chosen="fixed in the preset: as voc_mini", steps=64)
-train = dict(crop=192, epochs=2, batch_size=16, momentum=0.9)
+infer = dict(background_score=0.45, chosen="fixed in the preset: as voc_mini", steps=32)
+train = dict(crop=128, epochs=1, batch_size=16, momentum=0.9)

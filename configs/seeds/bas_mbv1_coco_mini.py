@@ -5,14 +5,14 @@ _base_ = ["../_base_/coco_mini.py", "../_base_/seeds.py"]
 model = dict(
     backbone="mobilenetv1_100",
     pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth",
-    warmup_epochs=2,
+    warmup_epochs=1,
     normalize_features=True,
     loss_weights=dict(guidance=0.5, area=1.5),
 )
 train = dict(
-    resize=160,
-    crop=128,
-    epochs=4,
+    resize=128,
+    crop=112,
+    epochs=2,
     learning_rate=0.003,
     classifier_factor=1.5,
     generator_factor=5.0,
@@ -21,4 +21,4 @@ train = dict(
     biases=True,
     on_dead_maps="warn",  # most classes are in one image or none
 )
-infer = dict(scales=(0.5,))
+infer = dict(scales=(0.5,), flip=False)

@@ -22,18 +22,18 @@ train_dataloader = dict(
             dict(type="ReadImage"),
             dict(type="ReadMask"),
             dict(type="RandomScale", ratio_range=(0.4, 0.8)),
-            dict(type="RandomCrop", crop_size=(160, 160)),
+            dict(type="RandomCrop", crop_size=(128, 128)),
             dict(type="RandomFlip", prob=0.5),
             dict(type="PackSegInputs"),
         ],
     ),
 )
-train_cfg = dict(max_iters=40, val_interval=20)
+train_cfg = dict(max_iters=20, val_interval=10)
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=1e-4, weight_decay=0.01),
     paramwise_cfg=dict(head_factor=10.0, head_bias_factor=10.0),
 )
-param_scheduler = dict(end=40)
-default_hooks = dict(checkpoint=dict(interval=20))
+param_scheduler = dict(end=20)
+default_hooks = dict(checkpoint=dict(interval=10))
 val_dataloader = dict(dataset=dict(dataset="configs/_base_/coco_mini.py"))
 test_dataloader = val_dataloader

@@ -1,5 +1,6 @@
 """Foreign seeds and masks: what comes in, what goes out, what is refused."""
 
+import errno
 import json
 import os
 import pickle
@@ -215,7 +216,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_named(tmp_path, format, kin
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), 7.0)}, r"in \[0, 1\] for x .*got 7 to 7"),
         ("irn", {"keys": FIRST, "high_res": np.full((1, *SIZE), np.nan)}, r"in \[0, 1\] for x in .*nan"),
         ("irn", {"keys": FIRST, "cam": np.zeros((1, *GRID))}, "tell the image's size, for x .*--data"),
-        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, "expected classes 1..254 for x"),
+        ("irn", {"keys": np.array([254]), "high_res": np.zeros((1, *SIZE))}, r"254, each with a map, for x"),
         ("puzzle", {"keys": np.array([1, 2]), "cam": np.zeros((1, *GRID))}, "keys .* without background"),
         ("psa", {"cat": np.zeros(SIZE)}, "class numbers of type <U3"),
         ("psa", [1, 2], r"got: an array of int64 with shape \(2,\)"),
@@ -374,6 +375,21 @@ def test_nothing_made_is_lost(seeds, masks, tmp_path):
     (tmp_path / "irn" / "untagged.npy").write_bytes(good)
     assert len(import_seeds("irn", tmp_path / "irn", tmp_path / "dst").ids) == 3
     assert not (tmp_path / "dst" / "unfinished.json").exists()
+
+
+def test_a_full_disk_is_an_error_and_the_import_goes_on_later(seeds, tmp_path, monkeypatch):
+    export_seeds("irn", seeds, tmp_path / "irn")
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(np, "savez_compressed", full)
+        with pytest.raises(ArtifactError, match=r"to write .*\.npz, got: .*No space left .*free space"):
+            import_seeds("irn", tmp_path / "irn", tmp_path / "dst")
+    # No half-written file is left, and the same command finishes.
+    assert [file.name for file in (tmp_path / "dst").iterdir()] == ["unfinished.json"]
+    assert len(import_seeds("irn", tmp_path / "irn", tmp_path / "dst").ids) == 3
 
 
 def test_wrong_formats_and_folders_are_refused(seeds, masks, tmp_path):

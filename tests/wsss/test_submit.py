@@ -1,5 +1,6 @@
 """The package for VOC's server: its layout, and everything that is refused before it is written."""
 
+import json
 import logging
 import sys
 import tarfile
@@ -146,6 +147,9 @@ def test_the_verb_packs_a_folder(data, folder, tmp_path, monkeypatch, capsys):
     assert call(monkeypatch, *arguments) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "p.tar.gz")
     assert len(content(tmp_path / "p.tar.gz", tmp_path / "unpacked")) == 6
+    assert call(monkeypatch, *arguments, "--json") == 0
+    facts = {"split": "test", "competition": "comp6", "images": 6}
+    assert json.loads(capsys.readouterr().out) == {"package": str(tmp_path / "p.tar.gz"), **facts}
 
 
 def test_the_verb_is_for_vocs_layout(monkeypatch, capsys, tmp_path):

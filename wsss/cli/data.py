@@ -1,6 +1,8 @@
 """``wsss data``: check or build a data set."""
 
+import shlex
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -88,32 +90,18 @@ def folder(
     """Check a folder of your own images and their tags, and print the command that runs all stages on it."""
     root = from_here(images) or images
     given = {"labels": from_here(tags), "ground_truth": from_here(ground_truth)}
-    options = {key: str(value) for key, value in given.items() if value is not None}
     dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"])
-    for image_id in track(dataset.ids(ALL), "check images"):
-        size = read_image(dataset.image_path(image_id)).shape[:2]
-        truth = dataset.mask_path(image_id)
-        if truth is not None:
-            read_mask(truth, num_classes=len(dataset.classes), size=size)
+    _check_files(dataset)
     dataset.check(ALL)
-    left_out = dataset.unlisted()
-    counts = Counter(label for image_id in dataset.ids(ALL) for label in dataset.tags(image_id))
+    ids, left_out = dataset.ids(ALL), dataset.unlisted()
+    counts = Counter(label for image_id in ids for label in dataset.tags(image_id))
     per_class = {name: counts[label] for label, name in enumerate(dataset.classes, start=1)}
-    settings = "".join(f" '{key}={value}'" for key, value in options.items()).replace(" '", " 'dataset.")
-    command = f"tools/run_stage.sh all folder --data-root '{root}'" + (
-        f" --cfg-options{settings}" if settings else ""
-    )
+    command = _command_for(root, given)
     if as_json:
-        print_json(
-            {
-                "images": len(dataset.ids(ALL)),
-                "images_per_class": per_class,
-                "not_in_the_csv": list(left_out),
-                "command": command,
-            }
-        )
+        facts = {"images": len(ids), "images_per_class": per_class, "not_in_the_csv": list(left_out)}
+        print_json({**facts, "command": command})
         return
-    table = Table("label", "class", "images", title=f"{len(dataset.ids(ALL))} images in {root}")
+    table = Table("label", "class", "images", title=f"{len(ids)} images in {root}")
     for label, (name, count) in enumerate(per_class.items(), start=1):
         table.add_row(str(label), name, str(count))
     Console().print(table)
@@ -132,13 +120,7 @@ def coco(
     as_json: AsJson = False,
 ) -> None:
     """Build tags and ground truth of COCO from its annotations; continues where it was stopped."""
-    settings = load_dataset_settings(preset)
-    given = {"root": from_here(root), "labels": from_here(labels), "year": year}
-    settings |= {key: value for key, value in given.items() if value is not None}
-    if root is not None and labels is None:
-        settings["labels"] = None
-    if settings["year"] != load_dataset_settings(preset)["year"]:
-        settings["counts"] = {}
+    settings = _coco_settings(preset, root=from_here(root), labels=from_here(labels), year=year)
     folder = resolve_path(settings["root"])
     out = resolve_path(settings["labels"] or folder)
     built = {
@@ -161,6 +143,45 @@ def coco(
             f"images with {name}", *(str(built[split]["images_per_class"][name]) for split in SPLITS)
         )
     Console().print(table)
+
+
+def _check_files(dataset: FolderDataSet) -> None:
+    """Read every image, and every mask that is there."""
+    for image_id in track(dataset.ids(ALL), "check images"):
+        size = read_image(dataset.image_path(image_id)).shape[:2]
+        truth = dataset.mask_path(image_id)
+        if truth is not None:
+            read_mask(truth, num_classes=len(dataset.classes), size=size)
+
+
+def _command_for(root: Path, given: Mapping[str, Path | None]) -> str:
+    """The command that runs all stages on a folder."""
+    words = [
+        "tools/run_stage.sh",
+        "all",
+        "folder",
+        "--data-root",
+        str(root),
+        "--work-dir",
+        f"work/{root.name}",
+    ]
+    settings = [f"dataset.{key}={path}" for key, path in given.items() if path is not None]
+    return shlex.join([*words, *(["--cfg-options", *settings] if settings else [])])
+
+
+def _coco_settings(
+    preset: str, *, root: Path | None, labels: Path | None, year: int | None
+) -> dict[str, Any]:
+    """The preset's settings with those of the command line in their place."""
+    settings = load_dataset_settings(preset)
+    # Another release has other numbers of images, and another root its own labels.
+    if year is not None and year != settings["year"]:
+        settings |= {"year": year, "counts": {}}
+    if root is not None:
+        settings |= {"root": root, "labels": labels}
+    elif labels is not None:
+        settings["labels"] = labels
+    return settings
 
 
 def _shown(value: Any) -> str:

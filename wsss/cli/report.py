@@ -12,7 +12,6 @@ from wsss.datasets import DataSet, build_dataset
 from wsss.errors import WsssError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
-from wsss.report import write_report
 
 
 @app.command(epilog="Example: wsss report voc")
@@ -26,6 +25,9 @@ def report(
     as_json: AsJson = False,
 ) -> None:
     """Write one HTML page: figures, thresholds and who chose them, scores per class, pictures."""
+    # Here, because matplotlib takes its time and no other verb needs it.
+    from wsss.report import write_report
+
     folder = from_here(work_dir) or PROJECT_ROOT / "work" / dataset
     file = from_here(out) or folder / "report.html"
     data = _open_dataset(dataset, with_root(cfg_options, data_root)) if pictures else None

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from wsss.cli.app import app
-from wsss.cli.options import DataRoot, from_here, with_root
+from wsss.cli.options import AsJson, DataRoot, from_here, print_json, with_root
 from wsss.config import load_config
-from wsss.datasets import VocDataSet, build_dataset
+from wsss.datasets import VOC_CLASSES, VocDataSet, build_dataset
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT
 from wsss.submit import write_voc_package
@@ -32,10 +32,12 @@ def submit(
     out: Annotated[
         Path | None, typer.Option(help="Package to write. Default: WORK/COMPETITION_SPLIT.tar.gz")
     ] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Predict VOC's test images with the published network, check them, and pack them for the server."""
     data = build_dataset(load_config("segment", dataset, options=with_root(None, data_root)).dataset)
-    if not isinstance(data, VocDataSet):
+    # The demo has VOC's layout too, but other classes.
+    if not isinstance(data, VocDataSet) or data.classes != VOC_CLASSES:
         raise ConfigError(f"expected a data set in VOC's layout for its server, got {dataset}: choose voc")
     work = from_here(work_dir) or PROJECT_ROOT / "work" / dataset
     folder = from_here(predictions)
@@ -43,4 +45,8 @@ def submit(
         folder = importlib.import_module("segment.submit").predict_split(work / "segment", data, split)
     package = from_here(out) or work / f"{competition}_{split}.tar.gz"
     write_voc_package(folder, data, data.ids(split), out=package, competition=competition)
-    typer.echo(str(package))
+    if as_json:
+        facts = {"split": split, "competition": competition, "images": len(data.ids(split))}
+        print_json({"package": str(package), **facts})
+    else:
+        typer.echo(str(package))

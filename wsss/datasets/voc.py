@@ -75,7 +75,7 @@ class VocDataSet(DataSet):
             if not (self.root / folder).is_dir():
                 raise DataError(
                     f"expected the folder {folder} of data set {name} in {self.root}, found none: "
-                    "put the data there or set dataset.root"
+                    "put the data there (wsss data voc fetches VOC 2012) or set dataset.root"
                 )
 
     def ids(self, split: str) -> tuple[str, ...]:

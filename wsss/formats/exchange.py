@@ -48,7 +48,7 @@ def import_seeds(
         format: ``irn``, ``puzzle``, ``psa``, ``clip-es``, ``l2g`` or ``npz``.
         src: folder of the files.
         dst: folder to publish; absent, empty or left over from an import that broke off.
-        dataset: checks ids, sizes and tags; it is needed where the files do not tell the images' sizes.
+        dataset: checks ids, sizes and classes; it is needed where the files do not tell the images' sizes.
         split: the split that the files cover; with ``dataset`` its images alone are imported.
 
     Raises:
@@ -65,7 +65,7 @@ def import_seeds(
         where = f"{image_id} in {folder}"
         seed = fit_seed(raw, _size(raw, image_id, dataset, where), where)
         if dataset is not None:
-            _check_tags(seed.classes.tolist(), dataset, image_id, where)
+            _check_classes(seed.classes.tolist(), dataset, where)
         write_seed(out / f"{image_id}.npz", classes=seed.classes, maps=seed.maps, size=seed.size)
     return _publish(out, "seeds", ids, split=split, dataset=dataset, source=(format, folder))
 
@@ -214,13 +214,12 @@ def _image_size(dataset: DataSet, image_id: str) -> tuple[int, int]:
         raise DataError(f"expected an image at {path}, got: {error}: replace the file") from error
 
 
-def _check_tags(classes: Sequence[int], dataset: DataSet, image_id: str, where: str) -> None:
+def _check_classes(classes: Sequence[int], dataset: DataSet, where: str) -> None:
     count = len(dataset.classes)
     if max(classes, default=0) > count:
-        raise DataError(f"expected classes 1..{count} for {where}, got {list(classes)}: it is other data")
-    # Another method may have guessed tags; then it says so by the classes of its maps.
-    if set(classes) - set(dataset.tags(image_id)):
-        logger.debug("%s has maps of classes that are not in its tags", image_id)
+        raise DataError(
+            f"expected classes 1..{count} for {where}, got {list(classes)}: choose the format that it has"
+        )
 
 
 def _check_mask(mask: Any, dataset: DataSet, image_id: str, where: str) -> None:

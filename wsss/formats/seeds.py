@@ -21,6 +21,8 @@ from wsss.pickles import read_pickled
 
 # Maxima of 1.0000001 come from dividing; anything further off was never normalised.
 _SLACK = 1e-3
+# Labels are stored in 8 bits; 0 is background and 255 means ignore.
+_MOST_CLASSES = 254
 
 
 class RawSeed(NamedTuple):
@@ -175,18 +177,15 @@ class _L2g(SeedFormat):
         return sorted({name.rpartition("_")[0] for name in names if name.rpartition("_")[2].isdecimal()})
 
     def read(self, folder: Path, image_id: str) -> RawSeed:
-        path = folder / image_id
-        files = {
-            int(number): file
-            for file in path.parent.iterdir()
-            if file.suffix == ".png" and file.stem.rpartition("_")[0] == path.name
-            if (number := file.stem.rpartition("_")[2]).isdecimal()
-        }
-        keys = sorted(files)
+        # To ask for each number is faster than to list a folder of 15,000 files for each image.
+        files = {number: folder / f"{image_id}_{number}.png" for number in range(_MOST_CLASSES)}
+        keys = [number for number, file in files.items() if file.is_file()]
         try:
             maps = _maps([_read_gray(files[key]) for key in keys])
         except ValueError as error:
-            raise DataError(f"expected PNGs of one size for {path}, got: {error}: replace them") from error
+            raise DataError(
+                f"expected PNGs of one size for {image_id} in {folder}, got: {error}: replace them"
+            ) from error
         return RawSeed([key + 1 for key in keys], maps, (maps.shape[1], maps.shape[2]) if keys else None)
 
     def write(self, folder: Path, image_id: str, seed: Seed) -> None:
@@ -260,8 +259,11 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
             f"expected maps in [0, 1] for {where}, got {raw.maps.min():.3g} to {raw.maps.max():.3g}: "
             "divide each by its maximum"
         )
-    if any(not 1 <= label <= 254 for label in raw.classes):
-        raise DataError(f"expected classes 1..254 for {where}, got {raw.classes}: choose another format")
+    if any(not 1 <= label <= _MOST_CLASSES for label in raw.classes) or len(raw.classes) != len(raw.maps):
+        raise DataError(
+            f"expected classes 1..{_MOST_CLASSES}, each with a map, for {where}, got {raw.classes} for "
+            f"{len(raw.maps)} maps: choose the format that it has"
+        )
     return Seed(np.array(raw.classes, np.uint8), np.clip(maps, 0, 1).astype(np.float32), size)
 
 
