@@ -7,7 +7,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
-from wsss.training import BFloat16OptimWrapper
+from wsss.precision import BFloat16OptimWrapper
 
 OPTIM_WRAPPERS.register_module(module=BFloat16OptimWrapper, force=True)
 

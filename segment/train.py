@@ -19,7 +19,8 @@ from wsss import distributed
 from wsss.artifacts import atomic_write, write_json
 from wsss.errors import ConfigError
 from wsss.log import logger
-from wsss.training import AMP, ProgressHook
+from wsss.precision import AMP
+from wsss.training import ProgressHook
 
 NETWORK = "network.pth"
 CHOSEN = "chosen.json"
