@@ -156,23 +156,23 @@ def authors_checkpoint(network: IRNet) -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_authors_checkpoint(prefix):
     torch.manual_seed(1)
-    trained = IRNet("resnet50")
+    trained = IRNet("resnet18")
     trained.mean_shift.copy_(torch.tensor([3.0, -2.0]))
     state = {prefix + key: value for key, value in authors_checkpoint(trained).items()}
     torch.manual_seed(2)
-    network = IRNet("resnet50")
+    network = IRNet("resnet18")
     network.load_reference(state)
     own = trained.state_dict()
     assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
-    edges_alone = IRNet("resnet50", displacement=False)
+    edges_alone = IRNet("resnet18", displacement=False)
     edges_alone.load_reference(state)
     assert edges_alone.edge.logit.weight.equal(trained.edge.logit.weight)
 
 
 def test_another_networks_checkpoint():
-    state = authors_checkpoint(IRNet("resnet50"))
+    state = authors_checkpoint(IRNet("resnet18"))
     del state["fc_edge6.bias"]
-    with pytest.raises(ConfigError, match=r"expected an IRNet on resnet50, .* missing \['edge.logit.bias'\]"):
-        IRNet("resnet50").load_reference(state)
-    with pytest.raises(ConfigError, match="expected an IRNet on resnet18, got a state dict with missing"):
+    with pytest.raises(ConfigError, match=r"expected an IRNet on resnet18, .* missing \['edge.logit.bias'\]"):
         IRNet("resnet18").load_reference(state)
+    with pytest.raises(ConfigError, match="expected an IRNet on plain8, got a state dict with missing"):
+        IRNet("plain8").load_reference(state)
