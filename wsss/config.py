@@ -190,8 +190,10 @@ def _check_type(name: str, default: Any, value: Any) -> None:
 
 
 def _numeric(values: Sequence[Any]) -> bool:
-    """Whether a list holds numbers alone."""
-    return all(isinstance(one, int | float) and not isinstance(one, bool) for one in values)
+    """Whether a list holds numbers, and numbers alone."""
+    return len(values) > 0 and all(
+        isinstance(one, int | float) and not isinstance(one, bool) for one in values
+    )
 
 
 def _parse(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from wsss.config import CONFIG_DIR, apply_options, flatten, load_config
+from wsss.config import CONFIG_DIR, apply_options, flatten, load_config, value_sources
 from wsss.errors import ConfigError
 
 PRESETS = sorted(file for file in CONFIG_DIR.glob("[!_]*/*.py"))
@@ -33,6 +33,13 @@ def test_overrides_are_parsed():
         ("train.epochs=many", "expected train.epochs of type int .*got 'many'"),
         ("train.epochs=True", "expected train.epochs of type int .*got True"),
         ("infer.flip=1", "expected infer.flip of type bool"),
+        ("infer.scales=('1', '2')", r"expected infer.scales of type tuple \(such as \("),
+        ("train=3", "expected a table for train, got 3 in --cfg-options: set one of its keys, such as train"),
+        (
+            "model.loss_weights={'aera': 0.5}",
+            "got 'model.loss_weights.aera' .*did you mean 'model.loss_weights.area'",
+        ),
+        ("model.loss_weights={'area': 'much'}", "expected model.loss_weights.area of type float"),
     ],
 )
 def test_wrong_overrides_are_refused(option, message):
@@ -82,3 +89,23 @@ def test_a_whole_table_can_be_overridden():
     config = load_config("seeds", "demo")
     apply_options(config, ["model.loss_weights={'area': 0.5}"])
     assert config.model.loss_weights.area == 0.5
+
+
+def test_an_empty_list_takes_anything():
+    assert load_config("seeds", "demo", options=["reads=('seeds', 'seeds-cam')"]).reads == (
+        "seeds",
+        "seeds-cam",
+    )
+
+
+def test_every_value_has_a_source(tmp_path):
+    file = tmp_path / "mine.py"
+    file.write_text(f'_base_ = ["{CONFIG_DIR / "seeds" / "demo.py"}"]\ntrain = dict(crop=80)\n')
+    options = ["train.epochs=2", "model.loss_weights={'area': 1.0}"]
+    config = load_config("seeds", "demo", path=file, options=options)
+    sources = value_sources(file, config, options)
+    assert set(sources) == set(dict(flatten(config)))
+    assert sources["train.crop"] == str(file)
+    assert sources["train.epochs"] == sources["model.loss_weights.area"] == "--cfg-options"
+    assert sources["train.resize"] == "seeds/bas_plain8_demo.py"
+    assert sources["train.batch_size"] == "_base_/seeds.py"
