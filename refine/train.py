@@ -68,7 +68,8 @@ def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         ConfigError: the file is absent, holds no state dict, or that of another network.
     """
     file = resolve_path(config["model"]["irnet"]["pretrained"])
-    plain = {**config["model"], "pretrained": None, "weights_from": None}
+    # Masks need the edges alone.
+    plain = {**config["model"], "pretrained": None, "weights_from": None, "displacement": False}
     network = build_irnet({**config, "model": plain}, seeds)
     try:
         state_dict = torch.load(file, map_location="cpu", weights_only=True)
@@ -82,6 +83,13 @@ def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         network.load_reference(state_dict)
     else:
         network.load_own(state_dict)
+    return _ready(network)
+
+
+def _ready(network: IRNet) -> IRNet:
+    """The network for use: in evaluation mode, on the device that is there."""
+    # As training leaves it: another layout rounds otherwise, and a continued run should make the same files.
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(get_device()).eval()
 
 
@@ -122,7 +130,7 @@ def train_irnet(
     final = out_dir / NETWORK
     if main_says(final.is_file()):
         network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
-        return network.to(get_device()).eval()
+        return _ready(network)
     settings = config["train"]
     train_network(
         network,

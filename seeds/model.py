@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from seeds.losses import background_share, multi_label_classification_loss
-from wsss.backbones import LEVELS, Backbone, build_backbone, freeze_batch_norm, pad_edges
+from wsss.backbones import LEVELS, Backbone, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
 
 
@@ -54,7 +54,6 @@ class BASNet(nn.Module):
         weights: LossWeights = LossWeights(),
         normalize_features: bool = False,
         fixed_batch_norm: bool = False,
-        edge_padding: bool = False,
     ) -> None:
         """Build the network.
 
@@ -70,8 +69,6 @@ class BASNet(nn.Module):
                 generators. Features after a ReLU share one large positive mean, along which the area term
                 pushes all maps of all images at once: class channels die of it in short trainings.
             fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
-            edge_padding: convolutions repeat the pixels at the border in place of zeros, by which maps find
-                the border.
 
         Raises:
             ConfigError: ``cut`` is out of range.
@@ -91,8 +88,6 @@ class BASNet(nn.Module):
         )
         for head in self.heads():
             nn.init.xavier_uniform_(head.weight)
-        if edge_padding:
-            pad_edges(self)
         self.num_classes = num_classes
         self.warmup_steps = warmup_steps
         self.weights = weights

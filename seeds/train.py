@@ -57,7 +57,6 @@ def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoc
         weights=LossWeights(**model["loss_weights"]),
         normalize_features=model["normalize_features"],
         fixed_batch_norm=model["fixed_batch_norm"],
-        edge_padding=model["edge_padding"],
     )
 
 

@@ -282,7 +282,7 @@ def open_artifact(path: str | Path) -> Artifact:
 
     Raises:
         ArtifactError: no manifest (never published, or interrupted), a broken one, one of another
-            schema, or a payload file that the manifest lists is gone.
+            schema or with ids that lead out of it, or a payload file that the manifest lists is gone.
     """
     path = Path(path)
     manifest_file = path / MANIFEST
@@ -307,6 +307,12 @@ def open_artifact(path: str | Path) -> Artifact:
             f"schema {manifest['schema']} and kind {manifest['kind']!r}: publish it again with this version"
         )
     artifact = Artifact(path, manifest)
+    outside = [one for one in artifact.ids if Path(one).is_absolute() or ".." in Path(one).parts]
+    if outside:
+        raise ArtifactError(
+            f"expected image ids that stay in their folder in {manifest_file}, got {outside[0]!r}: "
+            "do not use this folder"
+        )
     absent = [image_id for image_id in artifact.ids if not artifact.file(image_id).is_file()]
     if absent:
         raise ArtifactError(

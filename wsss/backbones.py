@@ -150,17 +150,6 @@ def freeze_batch_norm(module: nn.Module) -> None:
                 parameter.requires_grad_(False)
 
 
-def pad_edges(module: nn.Module) -> None:
-    """Let every convolution repeat the pixels at the border, in place, where it would pad with zeros.
-
-    Zeros mark the border: a network can tell it from the inside and maps respond to it.
-    """
-    for child in module.modules():
-        if isinstance(child, nn.Conv2d) and isinstance(child.padding, tuple) and any(child.padding):
-            child.padding_mode = "replicate"
-            child._reversed_padding_repeated_twice = [side for side in reversed(child.padding) for _ in "ab"]
-
-
 def _library_names(network: nn.Module, backbone: nn.Module) -> dict[str, str]:
     """Map the library's state-dict names to ours: both name the same tensors."""
     ours = {id(tensor): name for name, tensor in backbone.state_dict(keep_vars=True).items()}
@@ -226,7 +215,8 @@ def _drop_stride(block: nn.Module) -> None:
             module.stride = (1, 1)
         elif isinstance(module, nn.MaxPool2d):
             # Only an odd window has a middle: VGG's 2 x 2 become 3 x 3, as in DeepLab's VGG.
-            size = int(module.kernel_size) // 2 * 2 + 1
+            side = module.kernel_size if isinstance(module.kernel_size, int) else module.kernel_size[0]
+            size = side // 2 * 2 + 1
             module.stride, module.kernel_size, module.padding = 1, size, size // 2
 
 

@@ -221,7 +221,8 @@ def _settings(config: Config) -> dict[str, Any]:
     settings = {}
     for name, value in flatten(config):
         leaf = name.rsplit(".", 1)[-1]
-        if leaf in NEUTRAL or name.split(".")[0] in NEUTRAL:
+        # By the last word alone: `labels` is a file of the data set, and a table of settings of refine.
+        if leaf in NEUTRAL or name.startswith("baselines."):
             continue
         settings[name] = weights_sha256(value) if leaf == "pretrained" else value
     return json.loads(json.dumps(settings, default=str))

@@ -22,7 +22,7 @@ def describe_work(work_dir: Path, wanted: Mapping[str, tuple[Stage, Config]]) ->
     Returns:
         Rows with ``name``, ``state`` ("up to date", "published", "stale", "unfinished", "broken"), ``why``
         (list of str), and for what can be read ``kind``, ``split``, ``images``, ``mIoU``, ``thresholds``,
-        ``inputs``, ``finished``, ``code``. "published" is what no preset makes: nothing tells whether it is stale.
+        ``inputs``, ``finished``, ``code``. "published" is what no preset makes: nobody knows if it is stale.
     """
     folders = sorted(
         one

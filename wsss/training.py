@@ -18,7 +18,7 @@ from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.optim import AmpOptimWrapper, OptimWrapper
 from mmengine.runner import Runner
-from timm.layers import convert_sync_batchnorm
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
@@ -403,7 +403,7 @@ class _RunnerModel(BaseModel):
         super().__init__()
         self.network: Any = network
         # The step alone: inference meets images of many sizes and would compile for each.
-        losses = self.network.training_losses
+        losses: Any = network.training_losses
         self._losses: Any = torch.compile(losses) if compiled else losses
 
     def forward(self, mode: str = "loss", **batch: Tensor) -> dict[str, Tensor]:

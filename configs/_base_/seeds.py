@@ -15,7 +15,6 @@ model = dict(
     ),  # alpha, beta = alpha + lambda, lambda; bas only
     frozen_levels=3,  # no gradient into the stem and the first two layers; cam only
     fixed_batch_norm=False,
-    edge_padding=False,  # convolutions repeat the border's pixels, not zeros that mark the border; bas only
 )
 train = dict(
     resize=512,

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from refine.model import IRNet, edge_of_image
+from wsss.errors import ConfigError
 
 
 @pytest.fixture(scope="module")
@@ -118,3 +119,60 @@ def test_displacement_of_a_network_without():
     network = IRNet("resnet18", displacement=False)
     with pytest.raises(ValueError, match="expected a network with displacement=True, got one without"):
         network(torch.zeros(1, 3, 16, 16))
+
+
+def authors_checkpoint(network: IRNet) -> dict[str, torch.Tensor]:
+    """The network's weights the way the authors' checkpoints name them: twice and thrice, with tables."""
+    own = network.state_dict()
+    library = {ours: theirs for theirs, ours in network.backbone._names.items()}
+    theirs = {
+        f"resnet50.{library[key.removeprefix('backbone.')]}": value
+        for key, value in own.items()
+        if key.startswith("backbone.")
+    }
+    theirs |= {f"stage2.0.{key[16:]}": value for key, value in theirs.items() if ".layer1." in key}
+    for level in range(5):
+        for name, branch in (("edge", "edge"), ("dp", "displacement")):
+            prefix = f"{branch}.levels.{level}."
+            part = {key.removeprefix(prefix): value for key, value in own.items() if key.startswith(prefix)}
+            theirs |= {f"fc_{name}{level + 1}.{key}": value for key, value in part.items()}
+            theirs |= {f"{name}_layers.{level}.{key}": value for key, value in part.items()}
+    for name, ours in (("fc_edge6", "edge.logit"), ("fc_dp6", "displacement.deep")):
+        part = {key: value for key, value in own.items() if key.startswith(f"{ours}.")}
+        theirs |= {key.replace(ours, name, 1): value for key, value in part.items()}
+    theirs |= {
+        "fc_dp7.0.weight": own["displacement.joined.0.weight"],
+        "fc_dp7.1.weight": own["displacement.joined.1.weight"],
+        "fc_dp7.1.bias": own["displacement.joined.1.bias"],
+        "fc_dp7.3.weight": own["displacement.field.weight"],
+        "fc_dp7.4.running_mean": own["mean_shift"],
+        "mean_shift.running_mean": own["mean_shift"],
+        "path_indices0": torch.zeros(3, dtype=torch.long),
+        "disp_target": torch.zeros(1),
+    }
+    return theirs
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_authors_checkpoint(prefix):
+    torch.manual_seed(1)
+    trained = IRNet("resnet50")
+    trained.mean_shift.copy_(torch.tensor([3.0, -2.0]))
+    state = {prefix + key: value for key, value in authors_checkpoint(trained).items()}
+    torch.manual_seed(2)
+    network = IRNet("resnet50")
+    network.load_reference(state)
+    own = trained.state_dict()
+    assert all(torch.equal(value, own[key]) for key, value in network.state_dict().items())
+    edges_alone = IRNet("resnet50", displacement=False)
+    edges_alone.load_reference(state)
+    assert edges_alone.edge.logit.weight.equal(trained.edge.logit.weight)
+
+
+def test_another_networks_checkpoint():
+    state = authors_checkpoint(IRNet("resnet50"))
+    del state["fc_edge6.bias"]
+    with pytest.raises(ConfigError, match=r"expected an IRNet on resnet50, .* missing \['edge.logit.bias'\]"):
+        IRNet("resnet50").load_reference(state)
+    with pytest.raises(ConfigError, match="expected an IRNet on resnet18, got a state dict with missing"):
+        IRNet("resnet18").load_reference(state)

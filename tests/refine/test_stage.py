@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from mmengine.config import Config
 from PIL import Image
 
 from refine import stage as refine_stage
+from refine.guard import Shares, check_seeds, sample, thresholds_to_try, warn_of_shares
 from refine.labels import write_confident_labels
 from refine.model import IRNet
-from refine.stage import STAGE, check_seeds, run, warn_of_share
-from refine.train import build_irnet, measure_mean_shift, parameter_groups
+from refine.stage import STAGE, run
+from refine.train import build_irnet, load_irnet, measure_mean_shift, parameter_groups
 from wsss.artifacts import Artifact, read_mask, read_seed, write_mask, write_seed
 from wsss.errors import ArtifactError, ConfigError
-from wsss.stage import Job
+from wsss.stage import Job, _settings
 
 CLASSES = ("bar", "block")
 SIZE = (48, 40)
@@ -73,7 +75,7 @@ def tiny_config(**model) -> Config:
     config = Config.fromfile(Path(__file__).parents[2] / "configs" / "_base_" / "refine.py")
     config.merge_from_dict(
         {
-            "model": {"backbone": "resnet18", "pretrained": None} | model,
+            "model": {"backbone": "plain8", "pretrained": None} | model,
             "labels": {"num_workers": 2},
             "train": {"radius": 3.0, "crop": 48, "epochs": 1, "batch_size": 2, "num_workers": 0},
         }
@@ -100,12 +102,15 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
         read_mask(job.out_dir / "confident" / f"{image_id}.png", num_classes=2, size=SIZE)
         assert read_seed(job.out_dir / "walk" / f"{image_id}.npz").size == SIZE
         with Image.open(job.out_dir / "edge" / f"{image_id}.png") as edge:
-            assert (edge.mode, edge.size) == ("L", (10, 12))
+            assert (edge.mode, edge.size) == ("I;16", (10, 12))
     assert 0 < result.figures["mIoU"] <= result.figures["mIoU_oracle_background_score"] <= 1
     assert 0.01 < result.figures["confident_share"] <= 1
     assert result.thresholds["background_score_chosen"] == "fixed in the preset: the authors of BAS, VOC"
     assert result.thresholds["oracle_background_score"].endswith("(oracle threshold, train)")
-    assert set(result.extra["seconds_per_image"]) == {"confident_label", "training", "walk", "mask"}
+    seconds = result.extra["seconds_per_image"]
+    assert set(seconds) == {"confident_label", "training", "edge", "walk", "mask"}
+    assert all(value > 0 for value in seconds.values())
+    assert result.extra["processes"] == 1
     # Killed in the middle: one mask and one walk are gone, nothing else is made again.
     state = torch.load(job.out_dir / "train" / "irnet.pth", weights_only=True)
     assert state["mean_shift"].abs().sum() > 0
@@ -118,6 +123,10 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
     np.testing.assert_array_equal(read_mask(job.out_dir / "b.png"), before)
     assert {file: file.stat().st_mtime_ns for file in times} == times
     assert again.figures == result.figures
+    seconds = again.extra["seconds_per_image"]
+    # None: all of it lay there already.
+    assert (seconds["confident_label"], seconds["training"], seconds["edge"]) == (None, None, None)
+    assert seconds["walk"] > 0
 
 
 def test_no_ground_truth_no_score(job, tmp_path):
@@ -132,42 +141,134 @@ def test_no_ground_truth_no_score(job, tmp_path):
 @pytest.mark.parametrize("num_workers", [1, 3])
 def test_confident_labels_do_not_depend_on_the_workers(tmp_path, blocks, seeds, num_workers):
     out = tmp_path / f"confident-{num_workers}"
-    options = {"foreground_threshold": 0.3, "background_threshold": 0.1, "num_workers": num_workers}
-    write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, **options)
+    settings = tiny_config().labels | {"background_threshold": 0.1, "num_workers": num_workers}
+    assert write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, settings=settings) == 4
     label = read_mask(out / "sub" / "c 1.png")
     # The seed's core is the class; far away is background.
     assert label[24, 18] == 1
     assert label[2, 2] == 0
+    assert write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, settings=settings) == 0
+
+
+def test_shares_of_two_processes_make_up_one_run(job, tmp_path, monkeypatch):
+    """Each of two processes makes its own share; the files are those of one process."""
+    alone = run(job)
+    shared = dataclasses.replace(job, out_dir=tmp_path / "shared")
+    # What the processes have in common: the trained network.
+    shutil.copytree(job.out_dir / "train", shared.out_dir / "train")
+    monkeypatch.setattr("wsss.distributed.dist.get_world_size", lambda: 2)
+    monkeypatch.setattr("refine.guard.all_gather_object", lambda own: [own, []])
+    for rank in (1, 0):
+        monkeypatch.setattr("wsss.distributed.dist.get_rank", lambda rank=rank: rank)
+        if rank:
+            # The main process scores, when all are done.
+            monkeypatch.setattr("refine.stage._score", None)
+            assert run(shared).figures == {}
+            made = {file.stem for file in (shared.out_dir / "walk").rglob("*.npz")}
+            assert made == {"b", "d"}
+            monkeypatch.undo()
+            monkeypatch.setattr("wsss.distributed.dist.get_world_size", lambda: 2)
+            monkeypatch.setattr("refine.guard.all_gather_object", lambda own: [own, []])
+    result = run(shared)
+    assert result.figures == alone.figures
+    for file in job.out_dir.rglob("*.png"):
+        assert file.read_bytes() == (shared.out_dir / file.relative_to(job.out_dir)).read_bytes(), file
+
+
+def test_edges_are_kept_apart_from_walks(job, monkeypatch):
+    run(job)
+    for file in [*job.out_dir.glob("*.png"), *job.out_dir.glob("walk/*.npz")]:
+        file.unlink()
+    monkeypatch.setattr("refine.infer.edge_of_image", None)
+    job.config.infer.beta = 2.0
+    assert run(job).extra["seconds_per_image"]["edge"] is None
+
+
+def test_a_given_network_is_not_trained(job, tmp_path):
+    torch.manual_seed(3)
+    trained = IRNet("plain8", displacement=False)
+    torch.save(trained.state_dict(), tmp_path / "irnet.pth")
+    job.config.model.irnet.pretrained = str(tmp_path / "irnet.pth")
+    result = run(job)
+    assert not (job.out_dir / "train").exists()
+    assert not (job.out_dir / "confident").exists()
+    assert "not trained here" in result.extra["initialisation"]
+    assert "confident_share" not in result.figures
+    assert load_irnet(job.config, job.inputs["seeds"]).edge.logit.weight.equal(trained.edge.logit.weight)
+
+
+def test_unsure_pixels_and_crf(job):
+    job.config.infer.unsure_margin = 0.15
+    job.config.infer.crf = True
+    result = run(job)
+    share = np.mean([(read_mask(job.out_dir / f"{one}.png") == 255).mean() for one in result.image_ids])
+    assert result.figures.get("unsure_share", 0) == pytest.approx(share, abs=1e-4)
+
+
+def test_image_specific_thresholds_are_asked_for(job):
+    job.config.labels.image_specific = True
+    with pytest.raises(ArtifactError, match="expected seeds with image-specific thresholds, got"):
+        run(job)
 
 
 def test_all_wrong_seeds_are_listed(tmp_path, blocks, seeds):
     write_seed(seeds.file("a"), classes=np.array([2]), maps=np.zeros((1, 12, 10)), size=SIZE)
     write_seed(seeds.file("d"), classes=np.array([2]), maps=np.zeros((1, 12, 11)), size=(48, 41))
+    seeds.file("b").write_bytes(b"broken")
+    seeds.manifest["image_ids"].remove("sub/c 1")
+    seeds.manifest["image_ids"].append("e")
     with pytest.raises(ArtifactError) as caught:
         check_seeds(seeds, blocks)
     message = str(caught.value)
-    assert "got 2 that are not" in message
+    assert "expected seeds of the 4 images of split train" in message
+    assert "got 4 seeds and 5 problems" in message
+    assert "sub/c 1: no seed" in message
+    assert "e: no such image" in message
     assert "a: classes [2] are not among its tags" in message
+    assert "b: expected an npz with classes, maps and size" in message
     assert "d: size (48, 41), its image has (48, 40)" in message
     assert "correct --seeds" in message
 
 
 @pytest.mark.parametrize(
-    ("share", "advice"),
+    ("shares", "warning"),
     [
-        (0.004, "got 0.4 % with thresholds 0.30 and 0.17: try labels.background_threshold=0.23"),
-        (0.998, "try labels.background_threshold=0.09 or labels.foreground_threshold=0.65"),
-        (0.5, None),
+        (Shares(0.3, 0.3), None),
+        (Shares(0.002, 0.002), "got 0.4 %, 0.2 % and 0.2 % on 4 images with thresholds 0.30 and 0.17"),
+        (Shares(0.6, 0.395), "got 99.5 %, 60.0 % and 39.5 %"),
+        (Shares(0.7, 0.0), "got 70.0 %, 70.0 % and 0.0 %"),
+        (Shares(0.0, 0.7), "got 70.0 %, 0.0 % and 70.0 %"),
     ],
 )
-def test_guard_of_the_confident_share(caplog, share, advice):
+def test_guard_of_the_confident_share(caplog, seeds, shares, warning):
     with caplog.at_level(logging.WARNING, logger="wsss"):
-        warn_of_share(share, tiny_config())
-    assert (advice in caplog.text) if advice else not caplog.records
+        warn_of_shares(shares, seeds, seeds.ids, tiny_config().labels)
+    assert (warning in caplog.text) if warning else not caplog.records
+
+
+def test_thresholds_to_try_part_the_pixels(seeds):
+    ramp = np.linspace(0, 1, 120, dtype=np.float32).reshape(1, 12, 10)
+    for image_id in seeds.ids:
+        write_seed(seeds.file(image_id), classes=np.array([1]), maps=ramp, size=SIZE)
+    # Half of the pixels below the lower one, a quarter above the higher one; seeds are stored as float16.
+    assert thresholds_to_try(seeds, seeds.ids, tiny_config().labels) == pytest.approx((0.5, 0.75), abs=0.01)
+
+
+def test_a_sample_is_spread_over_the_list():
+    assert sample([str(number) for number in range(10)], 4) == ["0", "3", "6", "9"]
+    assert sample(["a", "b"], 4) == ["a", "b"]
+    assert sample([], 4) == []
+
+
+def test_another_threshold_makes_the_masks_stale():
+    config = tiny_config()
+    before = _settings(config)
+    config.labels.foreground_threshold = 0.4
+    assert _settings(config) != before
 
 
 def test_weights_from_seeds(seeds, tmp_path):
-    donor = IRNet("resnet18").backbone.state_dict()
+    donor = IRNet("plain8").backbone.state_dict()
     (seeds.dir / "train").mkdir()
     torch.save(donor, seeds.dir / "train" / "backbone.pth")
     network = build_irnet(tiny_config(weights_from="seeds"), seeds)
@@ -197,7 +298,7 @@ def test_wrong_weights(seeds, model, message):
 
 
 def test_mean_shift_is_the_mean_over_images(blocks, monkeypatch):
-    network = IRNet("resnet18").eval()
+    network = IRNet("plain8").eval()
     measure_mean_shift(network, blocks, ["a", "d"])
     shift = network.mean_shift.clone()
     assert shift.abs().sum() > 0
@@ -209,7 +310,7 @@ def test_mean_shift_is_the_mean_over_images(blocks, monkeypatch):
 
 
 def test_parameter_groups():
-    network = IRNet("resnet18")
+    network = IRNet("plain8")
     groups = parameter_groups(network, {"learning_rate": 0.1, "displacement_factor": 10.0})
     assert [group.get("lr") for group in groups] == [None, 1.0]
     counted = sum(len(group["params"]) for group in groups)

@@ -7,6 +7,7 @@ from PIL import Image
 from torch.nn import functional as F
 
 from seeds.infer import multi_scale_maps, normalized_image, write_seeds
+from seeds.model import BASNet
 from wsss.artifacts import read_seed
 from wsss.config import load_config
 from wsss.datasets import DataSet
@@ -140,3 +141,24 @@ def test_a_broken_image_is_named(tmp_path):
     (tmp_path / "one.png").write_bytes(b"no image")
     with pytest.raises(DataError, match=r"one\.png"):
         write_seeds(RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, settings=settings())
+
+
+def test_half_precision_moves_maps_by_its_rounding_only():
+    torch.manual_seed(0)
+    network = BASNet("plain8", num_classes=3).eval()
+    image = torch.randn(1, 3, 48, 64)
+    full = multi_scale_maps(network, image, scales=(1, 0.5), flip=True)
+    half = multi_scale_maps(network, image, scales=(1, 0.5), flip=True, amp=torch.bfloat16)
+    assert half.dtype == torch.float32
+    assert not torch.equal(half, full)
+    # bfloat16 has 8 bits; four maps in [0, 1] are summed.
+    torch.testing.assert_close(half, full, atol=0.08, rtol=0)
+
+
+def test_channels_are_picked_before_they_are_resized():
+    torch.manual_seed(0)
+    network = BASNet("plain8", num_classes=3).eval()
+    image = torch.randn(1, 3, 48, 64)
+    every = multi_scale_maps(network, image, scales=(1,), flip=True)
+    some = multi_scale_maps(network, image, scales=(1,), flip=True, channels=[2, 0])
+    torch.testing.assert_close(some, every[[2, 0]])

@@ -1,28 +1,50 @@
-"""The command line's errors: one line, a status, no traceback."""
+"""The command line: verbs, and errors of one line with a status and no traceback."""
 
+import json
 import logging
+import re
+import shlex
 import sys
 
+import numpy as np
 import pytest
+import typer
+from PIL import Image
 
-from wsss.cli import main
+from wsss.artifacts import read_mask, write_mask
+from wsss.cli import app, main
+from wsss.paths import PROJECT_ROOT
 
 
 @pytest.fixture
-def call(monkeypatch, capsys, tmp_path):
-    """Run the command line in an empty folder: arguments -> (exit status, what it wrote to stderr)."""
+def invoke(monkeypatch, capfd, tmp_path):
+    """Run the command line in an empty folder: arguments -> (exit status, stdout, stderr)."""
     monkeypatch.chdir(tmp_path)
+    # Wide enough for rich not to break the lines that the tests look for.
+    monkeypatch.setenv("COLUMNS", "250")
     handlers = list(logging.getLogger("wsss").handlers)
 
     def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["wsss", *arguments])
+        monkeypatch.setattr(sys, "argv", ["wsss", *map(str, arguments)])
         with pytest.raises(SystemExit) as stopped:
             main()
-        return stopped.value.code, capsys.readouterr().err
+        written = capfd.readouterr()
+        return stopped.value.code, written.out, written.err
 
     yield run
     logging.getLogger("wsss").handlers = handlers
     logging.getLogger("wsss").propagate = True
+
+
+@pytest.fixture
+def call(invoke):
+    """As `invoke`, but gives (exit status, stderr) alone."""
+
+    def run(*arguments):
+        code, _, stderr = invoke(*arguments)
+        return code, stderr
+
+    return run
 
 
 @pytest.mark.parametrize(
@@ -41,6 +63,19 @@ def call(monkeypatch, capsys, tmp_path):
         (("run", "seeds", "voc", "--data-root", "nowhere"), 1, "nowhere"),
         (("run", "seeds"), 2, "Missing argument"),
         (("evaluate", "empty", "demo"), 1, "expected manifest.json in empty"),
+        (("run", "seeds", "voc", "--cfg-options", "dataset.root=3"), 2, "expected dataset.root of type str"),
+        (("run", "seeds", "voc", "--cfg-options", "train=3"), 2, "expected a table for train, got 3"),
+        (("data", "coco", "--root", "nowhere"), 1, "instances_train2014.json, found no file"),
+        (("data", "coco", "--preset", "cocos"), 2, "expected a preset of a data set at"),
+        (("data", "voc", "--root", "nowhere"), 1, "fetch it with wsss data voc --download"),
+        (("data", "folder", "--images", "nowhere"), 1, "expected a folder of data set folder at"),
+        (("data", "folder"), 2, "Missing option '--images'"),
+        (("import", "seeds", "nowhere", "out", "--format", "irn"), 1, "nowhere, found nothing"),
+        (("import", "seeds", ".", "out", "--format", "inr"), 2, "expected a format out of irn, puzzle"),
+        (("export", "masks", "nowhere", "out", "--format", "voc"), 1, "expected manifest.json in nowhere"),
+        (("config", "show", "seeds", "dmeo"), 2, "choose out of"),
+        (("status", "--work-dir", "x"), 2, "expected a data set with these options"),
+        (("report", "demo", "--work-dir", "x", "--pictures", "0"), 1, "expected published artifacts in"),
     ],
 )
 def test_errors_are_one_line_with_a_status(call, arguments, status, message):
@@ -50,11 +85,156 @@ def test_errors_are_one_line_with_a_status(call, arguments, status, message):
     assert "Traceback" not in stderr
 
 
-def test_help_names_the_commands(monkeypatch, capsys):
-    monkeypatch.setattr(sys, "argv", ["wsss", "--help"])
-    with pytest.raises(SystemExit) as stopped:
-        main()
-    assert stopped.value.code == 0
-    shown = capsys.readouterr().out
-    assert "run" in shown
-    assert "evaluate" in shown
+def verbs():
+    """Every command with its words: ("data", "voc") -> click command."""
+    found = {}
+
+    def visit(command, words):
+        below = getattr(command, "commands", None)
+        if below is None:
+            found[words] = command
+        for name, one in (below or {}).items():
+            visit(one, (*words, name))
+
+    visit(typer.main.get_command(app), ())
+    return found
+
+
+def test_every_verb_has_a_help_with_an_example_and_json(invoke):
+    assert {"run", "evaluate", "import", "export", "report", "data", "status", "doctor", "config"} <= {
+        words[0] for words in verbs()
+    }
+    for words, command in verbs().items():
+        assert command.help, words
+        assert (command.epilog or "").startswith(f"Example: wsss {' '.join(words)}"), words
+        assert "--json" in {one for option in command.params for one in option.opts}, words
+    code, out, _ = invoke("data", "voc", "--help")
+    assert code == 0
+    assert "Example: wsss data voc" in out
+
+
+def documented_commands():
+    """Command lines of this project in the README, the how-to pages and the examples of --help."""
+    examples = [command.epilog.removeprefix("Example: ") for command in verbs().values()]
+    for file in (PROJECT_ROOT / "README.md", *sorted((PROJECT_ROOT / "docs").glob("*.md"))):
+        for block in re.findall(r"^```\w*\n(.*?)^```", file.read_text(encoding="utf-8"), re.M | re.S):
+            examples += [line for line in block.replace("\\\n", " ").splitlines()]
+    commands = [line.strip().replace("tools/run_stage.sh", "wsss run") for line in examples]
+    return [line for line in commands if re.match(r"wsss \w", line) and "|" not in line]
+
+
+def test_documented_commands_exist_with_their_options():
+    commands = documented_commands()
+    assert len(commands) > 15
+    for line in commands:
+        words = shlex.split(line, comments=True)[1:]
+        command = next((one for name, one in verbs().items() if tuple(words[: len(name)]) == name), None)
+        assert command is not None, line
+        known = {one for option in command.params for one in (*option.opts, *option.secondary_opts)} | {
+            "--help"
+        }
+        assert {word for word in words if word.startswith("--")} <= known, line
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """Two images with tags."""
+    root = tmp_path / "my photos"
+    root.mkdir()
+    for name in ("a 1.jpg", "b.png"):
+        Image.new("RGB", (12, 8)).save(root / name)
+    (root / "tags.csv").write_text("file,tags\na 1.jpg,cat\nb.png,cat;dog\n")
+    return root
+
+
+def test_a_folder_is_checked_and_the_next_command_is_told(invoke, photos):
+    (photos / "c.webp").write_bytes(b"")
+    code, out, err = invoke("data", "folder", "--images", "my photos")
+    assert code == 0, err
+    assert "the CSV does not name 1: c.webp" in err
+    assert f"tools/run_stage.sh all folder --data-root '{photos}'" in err
+    code, out, _ = invoke("data", "folder", "--images", photos, "--tags", "my photos/tags.csv", "--json")
+    found = json.loads(out)
+    assert (code, found["images"], found["images_per_class"]) == (0, 2, {"cat": 2, "dog": 1})
+    assert found["command"].endswith(f" --cfg-options 'dataset.labels={photos / 'tags.csv'}'")
+    Image.effect_noise((64, 64), 99).save(photos / "b.png")
+    (photos / "b.png").write_bytes((photos / "b.png").read_bytes()[:999])
+    code, _, err = invoke("data", "folder", "--images", photos)
+    assert (code, "expected a whole image at" in err) == (1, True)
+
+
+def test_masks_travel_through_the_command_line(invoke, photos, tmp_path):
+    for name in ("a 1", "b"):
+        write_mask(tmp_path / "gray" / f"{name}.png", np.full((8, 12), 2))
+    options = ("--dataset", "folder", "--data-root", photos)
+    code, out, err = invoke("import", "masks", "gray", "work/masks", "--format", "irn", *options, "--json")
+    assert code == 0, err
+    assert json.loads(out) == {"kind": "masks", "split": "all", "images": 2, "dir": "work/masks"}
+    code, _, err = invoke("export", "masks", "work/masks", "out", "--format", "mmseg")
+    assert (code, "masks of 2 images are in out" in err) == (0, True)
+    assert read_mask(tmp_path / "out" / "SegmentationClassAug" / "a 1.png").max() == 2
+    code, out, _ = invoke("status", "folder", "--work-dir", "work", "--data-root", photos, "--json")
+    (row,) = json.loads(out)["folder"]
+    assert (row["name"], row["inputs"], row["images"]) == ("masks", ["irn files"], 2)
+    code, out, err = invoke("report", "folder", "--work-dir", "work", "--data-root", photos, "--json")
+    assert code == 0, err
+    assert json.loads(out)["artifacts"] == ["masks"]
+    assert "cat, dog" in (tmp_path / "work" / "report.html").read_text()
+
+
+def test_coco_is_built_and_told(invoke, tmp_path):
+    annotations = {
+        "images": [{"id": 1, "file_name": "x.jpg", "height": 8, "width": 8}],
+        "categories": [{"id": 18, "name": "dog"}],
+        "annotations": [
+            {"id": 1, "image_id": 1, "category_id": 18, "area": 9, "segmentation": [[1, 1, 4, 1, 4, 4]]}
+        ],
+    }
+    (tmp_path / "coco" / "annotations").mkdir(parents=True)
+    for part in ("train2014", "val2014", "train2017", "val2017"):
+        (tmp_path / "coco" / part).mkdir()
+        Image.new("RGB", (8, 8)).save(tmp_path / "coco" / part / "x.jpg")
+        (tmp_path / "coco" / "annotations" / f"instances_{part}.json").write_text(json.dumps(annotations))
+    code, out, err = invoke(
+        "data", "coco", "--root", "coco", "--year", "2017", "--num-workers", "1", "--json"
+    )
+    assert code == 0, err
+    assert json.loads(out)["val"]["images_per_class"] == {"dog": 1}
+    # The preset is that of 2014, and so are its numbers of images.
+    code, _, err = invoke("data", "coco", "--root", "coco", "--num-workers", "1")
+    assert code == 1
+    assert "expected 82081 images in split train of coco, got 1" in err
+    assert (tmp_path / "coco" / "tags_train2014.json").is_file()
+
+
+def test_config_show_tells_values_and_sources(invoke):
+    code, out, _ = invoke("config", "show", "refine", "demo", "--cfg-options", "seed=7", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert found["seed"] == {"value": 7, "from": "--cfg-options"}
+    assert found["dataset.side"] == {"value": 128, "from": "_base_/demo.py"}
+    assert found["infer.steps"]["from"] == "refine/irn_plain8_demo.py"
+    assert found["infer.beta"]["from"] == "_base_/refine.py"
+    code, out, _ = invoke("config", "show", "refine", "demo")
+    assert re.search(r"infer\.beta\s.*10\.0.*_base_/refine\.py", out)
+
+
+def test_doctor_reports_as_json(invoke, monkeypatch):
+    from wsss import doctor
+
+    monkeypatch.setattr(doctor, "_data", lambda: [])
+    code, out, _ = invoke("doctor", "--json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == (1 if any(row["state"] == "bad" for row in rows.values()) else 0)
+    assert rows["torch"]["state"] == "ok"
+
+
+def test_ids_that_lead_out_of_a_folder_are_refused(invoke, tmp_path):
+    write_mask(tmp_path / "secret.png", np.zeros((2, 2)))
+    (tmp_path / "masks").mkdir()
+    manifest = {"schema": 1, "kind": "masks", "split": "train", "image_ids": ["../secret"], "key": "k"}
+    (tmp_path / "masks" / "manifest.json").write_text(json.dumps(manifest))
+    code, _, err = invoke("export", "masks", "masks", "out/deep", "--format", "voc")
+    assert code == 1
+    assert "image ids that stay in their folder in masks/manifest.json, got '../secret'" in err
+    assert not (tmp_path / "out").exists()

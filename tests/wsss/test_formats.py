@@ -399,3 +399,23 @@ def test_the_key_follows_the_content(masks, tmp_path):
     write_mask(tmp_path / "voc" / "untagged.png", np.ones(SIZE))
     assert import_masks("voc", tmp_path / "voc", tmp_path / "c").key != first
     assert open_artifact(tmp_path / "c").split == "train"
+
+
+def test_mmsegmentation_reads_what_is_exported_for_it(masks, dataset, tmp_path):
+    from mmseg.datasets import PascalVOCDataset
+
+    export_masks("mmseg", masks, tmp_path / "out")
+    for image_id in CLASSES:
+        path = tmp_path / "out" / "JPEGImages" / f"{image_id}.jpg"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", SIZE[::-1]).save(path)
+    read = PascalVOCDataset(
+        data_root=str(tmp_path / "out"),
+        data_prefix={"img_path": "JPEGImages", "seg_map_path": "SegmentationClassAug"},
+        ann_file="ImageSets/Segmentation/train.txt",
+        reduce_zero_label=False,
+        pipeline=[],
+    )
+    assert len(read) == 3
+    for entry in read.load_data_list():
+        assert read_mask(entry["seg_map_path"]).shape == SIZE

@@ -137,6 +137,8 @@ def coco(
     settings |= {key: value for key, value in given.items() if value is not None}
     if root is not None and labels is None:
         settings["labels"] = None
+    if settings["year"] != load_dataset_settings(preset)["year"]:
+        settings["counts"] = {}
     folder = resolve_path(settings["root"])
     out = resolve_path(settings["labels"] or folder)
     built = {

@@ -1,0 +1,122 @@
+"""What the parts of the stage refine add: seeds, walk, CRF, and a walk without learned edges.
+
+``python benchmarks/masks.py work/voc_mini/masks voc_mini [--seeds DIR] [--every N] [--power P] [--beta B]
+[--steps N] [--score S]``. Reads published masks' edges and the seeds they came from, walks again with the
+masks' own settings or the given ones, and prints mIoU on the split's ground truth:
+
+- seeds: at the oracle threshold, and after a dense CRF there
+- walk along the learned edges: at the background score in use, and at the oracle score
+- the same, then a dense CRF: at the score in use
+- walk with all edges replaced by one constant: at the oracle score, for several constants
+"""
+
+import argparse
+import dataclasses
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from refine.infer import EDGE, WalkScores, grid_of, mask_of_scores, read_edge, walk_seed
+from refine.labels import decide, read_seed_as_set
+from refine.parallel import map_images
+from refine.sweep import _settings_of
+from wsss.artifacts import open_artifact, read_mask, read_seed
+from wsss.config import load_config
+from wsss.datasets import build_dataset
+from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions
+from wsss.images import read_image
+from wsss.metrics import confusion_matrix, mean_iou
+
+CONSTANTS = (0.2, 0.4, 0.6, 0.8)
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """One image to score."""
+
+    image: Path
+    seed: Path
+    edge: Path
+    truth: Path
+    settings: Mapping[str, Any]
+    seed_threshold: float
+    classes: int
+
+
+def count(task: Task) -> dict[str, np.ndarray]:
+    """Confusion matrices of one image: at all thresholds for the walks, one for what passes a CRF."""
+    labels, infer = task.settings["labels"], task.settings["infer"]
+    truth, image = read_mask(task.truth), read_image(task.image)
+    plain, seed = read_seed(task.seed), read_seed_as_set(task.seed, labels)
+    edge = read_edge(task.edge, grid_of(seed.size))
+    counts = {"seeds": threshold_confusions(plain, truth, task.classes)}
+    sharp = decide(plain.upsample(), plain.classes, threshold=task.seed_threshold, image=image)
+    counts["seeds, CRF"] = confusion_matrix(sharp, truth, task.classes)
+    walked = {"walk": edge} | {f"constant {one}": torch.full_like(edge, one) for one in CONSTANTS}
+    for name, one in walked.items():
+        scores = WalkScores(seed.classes, walk_seed(seed, one, infer), seed.size)
+        counts[name] = threshold_confusions(scores, truth, task.classes)
+        if name == "walk":
+            mask = mask_of_scores(scores, background_score=infer["background_score"], image=image)
+            counts["walk, CRF"] = confusion_matrix(mask, truth, task.classes)
+    return counts
+
+
+def main() -> None:
+    """Print one row per part."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("masks", type=Path)
+    parser.add_argument("dataset")
+    parser.add_argument("--seeds", type=Path)
+    parser.add_argument("--every", type=int, default=1, help="score every n-th image")
+    for name, key in (("power", "seed_power"), ("beta", "beta"), ("score", "background_score")):
+        parser.add_argument(f"--{name}", type=float, dest=key)
+    parser.add_argument("--steps", type=int)
+    options = vars(parser.parse_args())
+    masks, seeds = (
+        open_artifact(options["masks"]),
+        open_artifact(options["seeds"] or options["masks"].parent / "seeds"),
+    )
+    settings = _settings_of(masks)
+    for key in ("seed_power", "beta", "background_score", "steps"):
+        if options[key] is not None:
+            settings["infer"][key] = options[key]
+    dataset = build_dataset(load_config("refine", options["dataset"]).dataset)
+    image_ids = [one for one in masks.ids if dataset.mask_path(one) is not None][:: options["every"]]
+    best = oracle(sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids), masks.split)
+    tasks = [
+        Task(
+            dataset.image_path(one),
+            seeds.file(one),
+            masks.dir / EDGE / f"{one}.png",
+            dataset.mask_path(one),
+            settings,
+            best["threshold"],
+            len(dataset.classes),
+        )
+        for one in image_ids
+    ]
+    total: dict[str, np.ndarray] = {}
+    for counts in map_images(count, tasks, "walk", num_workers=0):
+        total = {name: total.get(name, 0) + part for name, part in counts.items()}
+    infer = settings["infer"]
+    print(
+        f"{masks.dir}, {len(image_ids)} images of {masks.split}, power {infer['seed_power']}, "
+        f"beta {infer['beta']}, {infer['steps']} steps, score {infer['background_score']}"
+    )
+    used = int(np.abs(THRESHOLDS - infer["background_score"]).argmin())
+    for name, confusion in total.items():
+        if confusion.ndim == 2:
+            print(f"{name:14} {100 * mean_iou(confusion):6.2f}")
+            continue
+        scores = [100 * mean_iou(one) for one in confusion]
+        highest = int(np.argmax(scores))
+        fixed = f", at the score in use {scores[used]:6.2f}" if name == "walk" else ""
+        print(f"{name:14} {scores[highest]:6.2f} at the oracle threshold {THRESHOLDS[highest]:.2f}{fixed}")
+
+
+if __name__ == "__main__":
+    main()

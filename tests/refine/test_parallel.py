@@ -1,0 +1,37 @@
+"""Work on images in several processes: order, errors, cores."""
+
+import os
+
+import pytest
+
+from refine.parallel import available_cores, map_images
+
+
+def square(number: int) -> int:
+    if number < 0:
+        raise ValueError(f"{number} is negative")
+    return number**2
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_products_come_in_the_order_of_the_tasks(num_workers):
+    assert list(map_images(square, range(20), "squares", num_workers=num_workers)) == [
+        n**2 for n in range(20)
+    ]
+    assert list(map_images(square, [], "squares", num_workers=num_workers)) == []
+
+
+@pytest.mark.parametrize("num_workers", [1, 2])
+def test_an_error_reaches_the_caller(num_workers):
+    with pytest.raises(ValueError, match="-3 is negative"):
+        list(map_images(square, [1, -3, 2], "squares", num_workers=num_workers))
+
+
+def test_processes_of_a_job_share_the_cores(monkeypatch):
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(8)), raising=False)
+    monkeypatch.delenv("LOCAL_WORLD_SIZE", raising=False)
+    assert available_cores() == 8
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "3")
+    assert available_cores() == 2
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "9")
+    assert available_cores() == 1

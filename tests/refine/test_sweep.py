@@ -1,0 +1,126 @@
+"""Sweep of published masks: rows against masks made one by one, errors."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from refine.infer import WalkScores, mask_of_scores, read_edge, read_walk, walk_seed, write_edge
+from refine.sweep import otsu_score, sweep_masks
+from wsss.artifacts import open_artifact, read_mask, read_seed, write_mask, write_seed
+from wsss.errors import ArtifactError, DataError
+from wsss.evaluate import evaluate_masks
+
+SIZE = (24, 20)
+INFER = {"seed_power": 1.0, "radius": 3.0, "beta": 2.0, "steps": 4, "background_score": 0.4}
+
+
+@dataclasses.dataclass
+class Truths:
+    """Ground truth alone."""
+
+    folder: object
+    classes = ("one", "two")
+
+    def mask_path(self, image_id):
+        return self.folder / f"{image_id}.png" if image_id != "c" else None
+
+
+@pytest.fixture
+def published(tmp_path):
+    """Masks and seeds of three images, the last one without ground truth."""
+    rng = np.random.default_rng(0)
+    for number, image_id in enumerate(("a", "b", "c")):
+        seed_file = tmp_path / "seeds" / f"{image_id}.npz"
+        write_seed(seed_file, classes=np.array([1, 2]), maps=rng.random((2, 6, 5)), size=SIZE)
+        edge = torch.from_numpy(rng.random((1, 6, 5), dtype=np.float32))
+        write_edge(tmp_path / "masks" / "edge" / f"{image_id}.png", edge)
+        seed = read_seed(seed_file)
+        maps = walk_seed(seed, edge, INFER)
+        write_seed(
+            tmp_path / "masks" / "walk" / f"{image_id}.npz", classes=seed.classes, maps=maps, size=SIZE
+        )
+        write_mask(tmp_path / "masks" / f"{image_id}.png", np.zeros(SIZE, np.uint8))
+        truth = np.full(SIZE, number % 2 + 1)
+        truth[:, :9], truth[:3] = 0, 255
+        (tmp_path / "truth").mkdir(exist_ok=True)
+        write_mask(tmp_path / "truth" / f"{image_id}.png", truth)
+    common = {"schema": 1, "split": "train", "image_ids": ["a", "b", "c"]}
+    manifest = common | {
+        "kind": "masks",
+        "key": "m",
+        "inputs": {"seeds": "s"},
+        "settings": {f"infer.{name}": value for name, value in INFER.items()},
+        "thresholds": {"seed_power": 1.0, "background_score": 0.4, "background_score_chosen": "fixed"},
+    }
+    (tmp_path / "masks" / "manifest.json").write_text(json.dumps(manifest))
+    (tmp_path / "seeds" / "manifest.json").write_text(json.dumps(common | {"kind": "seeds", "key": "s"}))
+    return tmp_path
+
+
+def test_rows_are_those_of_masks_made_one_by_one(published):
+    masks, truths = open_artifact(published / "masks"), Truths(published / "truth")
+    rows = sweep_masks(masks, truths, powers=[1.0, 2.0], num_workers=1)
+    assert [(row["seed_power"], row["chosen"]) for row in rows] == [
+        (1.0, "fixed"),
+        (1.0, "oracle threshold, train"),
+        (1.0, "Otsu's method, without ground truth"),
+        (1.0, "oracle threshold of each image, train"),
+        (2.0, "oracle threshold, train"),
+        (2.0, "Otsu's method, without ground truth"),
+        (2.0, "oracle threshold of each image, train"),
+    ]
+
+    def score(read, background_score):
+        made = {one: mask_of_scores(read(one), background_score=background_score) for one in ("a", "b")}
+        return evaluate_masks(made.get, truths, ["a", "b"]).figures()["mIoU"]
+
+    def stored(one):
+        return read_walk(masks.dir / "walk" / f"{one}.npz")
+
+    def walked(one):
+        seed = read_seed(published / "seeds" / f"{one}.npz")
+        edge = read_edge(masks.dir / "edge" / f"{one}.png", (6, 5))
+        maps = walk_seed(seed, edge, INFER | {"seed_power": 2.0})
+        return WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), SIZE)
+
+    assert rows[0]["background_score"] == 0.4
+    assert rows[0]["mIoU"] == score(stored, 0.4)
+    assert rows[1]["mIoU"] == score(stored, rows[1]["background_score"]) >= rows[0]["mIoU"]
+    assert rows[4]["mIoU"] == score(walked, rows[4]["background_score"])
+    assert rows[0]["images"] == 2
+
+
+def test_several_processes_find_the_same(published):
+    masks, truths = open_artifact(published / "masks"), Truths(published / "truth")
+    alone = sweep_masks(masks, truths, powers=[3.0], num_workers=1)
+    assert sweep_masks(masks, truths, powers=[3.0], num_workers=2) == alone
+
+
+def test_otsu_parts_two_groups():
+    maps = np.concatenate([np.full(60, 0.1), np.full(40, 0.7)]).reshape(1, 10, 10).astype(np.float32)
+    assert 0.1 <= otsu_score(np.concatenate([maps, maps / 2])) < 0.7
+    assert otsu_score(maps[:0]) == 0
+
+
+def test_other_seeds_are_refused(published):
+    masks, truths = open_artifact(published / "masks"), Truths(published / "truth")
+    file = published / "seeds" / "manifest.json"
+    file.write_text(file.read_text().replace('"s"', '"other"'))
+    with pytest.raises(ArtifactError, match=r"expected the seeds that .*masks was made from, got others in"):
+        sweep_masks(masks, truths, powers=[2.0])
+    # The stored walks need no seeds.
+    assert len(sweep_masks(masks, truths, num_workers=1)) == 4
+    assert read_mask(masks.file("a")).shape == SIZE
+
+
+def test_nothing_to_sweep(published):
+    masks = open_artifact(published / "masks")
+    blind = Truths(published)
+    blind.mask_path = lambda image_id: None
+    with pytest.raises(DataError, match="expected ground truth for some of 3 images, found none"):
+        sweep_masks(masks, blind)
+    with pytest.raises(ArtifactError, match=r"expected masks of the stage refine in .*seeds, got seeds"):
+        sweep_masks(open_artifact(published / "seeds"), Truths(published / "truth"))
