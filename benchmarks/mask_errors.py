@@ -2,8 +2,8 @@
 
     python benchmarks/mask_errors.py [DATASET] [--work-dir DIR] [--data-root DIR] [--every 4] [--scale 1.0]
 
-Every n-th training image is predicted with the networks in WORK/segment and WORK/segment-full, at one scale with
-flip.
+Every n-th training image is predicted with the networks in WORK/segment and WORK/segment-full, at one scale
+with flip.
 """
 
 import argparse
@@ -86,7 +86,8 @@ def shares(found: dict, masks: dict, truths: dict) -> str:
     wrong, repeated, corrected, right, kept = counts
     return (
         f"{100 * wrong / (wrong + right):.1f} % wrong in the masks, of these {100 * repeated / wrong:.1f} % "
-        f"repeated and {100 * corrected / wrong:.1f} % put right; {100 * kept / right:.1f} % of the right ones kept"
+        f"repeated and {100 * corrected / wrong:.1f} % put right; "
+        f"{100 * kept / right:.1f} % of the right ones kept"
     )
 
 
