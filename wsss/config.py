@@ -179,7 +179,9 @@ def _check_type(name: str, default: Any, value: Any) -> None:
     elif isinstance(default, float):
         fits = isinstance(value, int | float)
     elif isinstance(default, list | tuple):
-        fits = isinstance(value, list | tuple) and not (_numeric(default) and not _numeric(value))
+        # An empty default says nothing of what may stand in it.
+        numbers = bool(default) and _numeric(default)
+        fits = isinstance(value, list | tuple) and (not numbers or _numeric(value))
     else:
         fits = isinstance(value, type(default))
     if not fits:

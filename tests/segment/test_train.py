@@ -137,7 +137,7 @@ def test_presets_build_a_network_of_the_data_sets_classes(name):
         if source in config.model.backbone:
             config.model.backbone[source] = None
     network = MODELS.build(config.model)
-    labels = {"demo": 7, "coco": 81}.get(config.dataset.name, 21)
+    labels = {"demo": 7, "coco": 81, "coco_mini": 81}.get(config.dataset.name, 21)
     assert network.num_classes == labels
     with torch.no_grad():
         logit = network.eval()(torch.zeros(1, 3, 65, 65), mode="tensor")

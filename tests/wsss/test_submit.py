@@ -154,10 +154,9 @@ def test_the_verb_packs_a_folder(data, folder, tmp_path, monkeypatch, capsys):
 
 def test_the_verb_is_for_vocs_layout(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
-    demo = build_dataset({"type": "demo", "root": str(tmp_path / "demo"), "train": 2, "val": 2, "side": 96})
-    monkeypatch.setattr("wsss.cli.submit.build_dataset", lambda settings: demo)
-    assert call(monkeypatch, "submit", "demo") == 2
-    assert "expected a data set in VOC's layout for its server, got demo" in capsys.readouterr().err
+    monkeypatch.setattr("wsss.cli.submit.build_dataset", lambda settings: object())
+    assert call(monkeypatch, "submit", "voc") == 2
+    assert "expected a data set in VOC's layout for its server, got voc" in capsys.readouterr().err
 
 
 def with_root(config, root):
