@@ -20,5 +20,5 @@ train = dict(
     poly_length=1.0,
     biases=True,
 )
-infer = dict(scales=(0.5, 0.75))
+infer = dict(scales=(0.5, 0.75), image_specific=True)
 baselines = dict(cam="cam_mbv1_voc_mini.py", combined="bas_cam_mbv1_voc_mini.py")

@@ -15,5 +15,5 @@ train = dict(
     poly_length=1.0,
     biases=True,
 )
-infer = dict(scales=(0.5, 1.0))
+infer = dict(scales=(0.5, 1.0), image_specific=True)
 baselines = dict(cam="cam_plain8_demo.py")
