@@ -132,7 +132,7 @@ def build(options: argparse.Namespace, settings: dict[str, Any]) -> Any:
         backbone = MODELS.build(config.model.backbone)
         config.model.decode_head.in_channels = backbone.network.channels[-1]
         network = MODELS.build(config.model)
-    network.init_weights()
+    network.decode_head.init_weights()
     return network.to("cuda" if CUDA else "cpu", memory_format=torch.channels_last)
 
 
