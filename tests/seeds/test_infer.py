@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 
 def settings(**changed):
     """The stage's `infer` settings with one scale."""
-    return dict(load_config("seeds", "demo").infer) | {"scales": (1,)} | changed
+    return dict(load_config("seeds", "demo").infer) | {"scales": (1,), "image_specific": False} | changed
 
 
 def maps_of(network, image, **options):

@@ -17,7 +17,7 @@ JOB = Path(__file__).with_name("two_processes_job.py")
 SETTINGS = (
     "dataset.train=14", "dataset.val=2", "dataset.side=96", "train.resize=64", "train.crop=56",
     "train.epochs=2", "train.batch_size=4", "train.num_workers=0", "model.warmup_epochs=1",
-    "infer.scales=(1.0,)", "baselines=None",
+    "infer.scales=(1.0,)",
 )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
 
 
 def run_seeds(root, *options, processes):
-    command = [sys.executable, "-m", "wsss.cli", "run", "seeds", "demo", "--json"]
+    command = [sys.executable, "-m", "wsss.cli", "run", "seeds", "demo", "--json", "--no-baselines"]
     command += ["--data-root", root / "data", "--work-dir", root / "work", "--cfg-options", *SETTINGS]
     environment = os.environ | {"GPUS": str(processes)}
     return subprocess.run(

@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from wsss import cli, distributed
+from wsss import distributed
+from wsss.cli import run
 from wsss.distributed import is_main, launcher, main_says, shard, sum_up
 from wsss.errors import ConfigError
 
@@ -64,7 +65,7 @@ def test_number_of_processes_is_checked(monkeypatch, text):
     with pytest.raises(
         ConfigError, match=f"expected GPUS to be a number of processes such as 2, got '{text}'"
     ):
-        cli._wanted_processes()
+        run._wanted_processes()
 
 
 def test_more_processes_than_gpus(monkeypatch):
