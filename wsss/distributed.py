@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import gc
 import logging
 import os
 import subprocess
@@ -68,6 +69,10 @@ def join() -> None:
 def leave() -> None:
     """Part from the other processes when all is done."""
     if dist.is_distributed():
+        # What still exchanges gradients holds threads of the group; left to the end of the process, these
+        # abort it now and then ("terminate called without an active exception").
+        gc.collect()
+        wait()
         torch.distributed.destroy_process_group()
 
 
