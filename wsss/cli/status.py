@@ -19,6 +19,8 @@ from wsss.paths import PROJECT_ROOT
 from wsss.stage import Stage
 from wsss.status import describe_work
 
+_REASONS = 4
+
 
 @app.command(epilog="Example: wsss status voc")
 def status(
@@ -68,7 +70,7 @@ def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Config]]
 
 def _print(rows: list[dict[str, Any]], *, title: str) -> None:
     table = Table(title=title)
-    for column in ("artifact", "state", "mIoU %", "split", "images", "from", "finished", "code", "why"):
+    for column in ("artifact", "state", "mIoU %", "split", "images", "from", "finished", "code"):
         table.add_column(column, overflow="fold")
     for row in rows:
         score = row.get("mIoU")
@@ -81,6 +83,15 @@ def _print(rows: list[dict[str, Any]], *, title: str) -> None:
             ", ".join(row.get("inputs", ())),
             row.get("finished") or "",
             row.get("code") or "",
-            "\n".join(row["why"]),
         )
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    for row in rows:
+        if row["why"]:
+            console.print(f"{row['name']} is {row['state']}: {_shorten(row['why'])}", highlight=False)
+
+
+def _shorten(reasons: list[str]) -> str:
+    """The first few reasons in one line; ``--json`` has all."""
+    more = len(reasons) - _REASONS
+    return "; ".join(reasons[:_REASONS]) + (f"; and {more} more (--json)" if more > 0 else "")
