@@ -7,5 +7,7 @@ model = dict(
     displacement=False,
 )
 labels = dict(foreground_threshold=0.70, background_threshold=0.45, chosen="fixed in the preset: as voc_mini")
-infer = dict(background_score=0.45, chosen="fixed in the preset: as voc_mini", steps=32)
+infer = dict(
+    seed_power=10.0, beta=6.0, background_score=0.25, chosen="fixed in the preset: as voc_mini", steps=32
+)
 train = dict(crop=128, epochs=1, batch_size=16, momentum=0.9)
