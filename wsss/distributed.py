@@ -65,7 +65,7 @@ def join() -> None:
         )
 
 
-def leave() -> None:
+def exit_together() -> None:
     """End this process with status 0, together with the others of the job. Alone, nothing happens.
 
     The interpreter's own exit takes down the process group's threads in no order that they bear: now and then

@@ -11,7 +11,7 @@ import torch
 from mmengine.hooks import Hook
 
 from seeds.model import BASNet
-from wsss.distributed import is_main, join, leave, sum_up
+from wsss.distributed import exit_together, is_main, join, sum_up
 from wsss.training import Schedule, train_network
 
 STEPS = 3
@@ -70,4 +70,4 @@ if __name__ == "__main__":
     figures = train(Path(sys.argv[1]) / "train")
     if is_main():
         (Path(sys.argv[1]) / "figures.json").write_text(json.dumps(figures))
-    leave()
+    exit_together()

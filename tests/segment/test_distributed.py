@@ -38,7 +38,7 @@ written = write_predictions(
 (out / f"rank{distributed.dist.get_rank()}.json").write_text(
     json.dumps({"images": check.images, "predicted": len(list((out / "predictions/val").glob("*.png")))})
 )
-distributed.leave()
+distributed.exit_together()
 """
 
 

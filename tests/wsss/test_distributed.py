@@ -84,7 +84,7 @@ join()
 with main_first():
     print("main" if is_main() else "other", flush=True)
 print(sum_up(torch.tensor(3.0)).item(), shard("abc"), main_says(is_main()))
-leave()
+exit_together()
 """
 
 

@@ -15,7 +15,7 @@ from wsss.artifacts import Artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
 from wsss.config import load_config
-from wsss.distributed import is_main, join, launch, launcher, leave
+from wsss.distributed import exit_together, is_main, join, launch, launcher
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
@@ -91,7 +91,7 @@ def run(
         )
     if is_main():
         _print_figures(artifacts, as_json=as_json)
-    leave()
+    exit_together()
 
 
 def _wanted_processes() -> int:
