@@ -185,6 +185,23 @@ def test_image_specific_thresholds_are_asked_for(job):
         run(job)
 
 
+def test_image_specific_thresholds_bring_faint_maps_out(tmp_path, blocks, seeds):
+    maps = np.full((1, 12, 10), 0.02, np.float32)
+    maps[0, 3:9, 2:7] = 0.25
+    for image_id in seeds.ids:
+        classes = np.array(blocks.tags(image_id))
+        write_seed(seeds.file(image_id), classes=classes, maps=maps, size=SIZE, thresholds=np.array([0.1]))
+    labels = {}
+    for image_specific in (False, True):
+        out = tmp_path / f"confident-{image_specific}"
+        settings = tiny_config().labels | {"image_specific": image_specific}
+        write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=out, settings=settings)
+        labels[image_specific] = read_mask(out / "a.png")
+    assert not (labels[False] == 1).any()
+    assert labels[True][24, 18] == 1
+    assert labels[True][2, 2] == 0
+
+
 def test_all_wrong_seeds_are_listed(tmp_path, blocks, seeds):
     write_seed(seeds.file("a"), classes=np.array([2]), maps=np.zeros((1, 12, 10)), size=SIZE)
     write_seed(seeds.file("d"), classes=np.array([2]), maps=np.zeros((1, 12, 11)), size=(48, 41))
