@@ -11,6 +11,7 @@ import argparse
 import multiprocessing
 import resource
 import time
+import warnings
 from typing import Any
 
 import segment  # noqa: F401  (the compatibility layer comes first)
@@ -128,7 +129,8 @@ def build(options: argparse.Namespace, settings: dict[str, Any]) -> Any:
         {"model": {"backbone": {"name": options.backbone, "pretrained": None}, **settings}}
     )
     torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope("mmseg"):
+    with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module="mmseg")
         backbone = MODELS.build(config.model.backbone)
         config.model.decode_head.in_channels = backbone.network.channels[-1]
         network = MODELS.build(config.model)
