@@ -22,7 +22,7 @@ import torch
 from refine.infer import EDGE, WalkScores, grid_of, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
 from refine.parallel import map_images
-from refine.sweep import _settings_of
+from refine.sweep import settings_of
 from wsss.artifacts import open_artifact, read_mask, read_seed
 from wsss.config import load_config
 from wsss.datasets import build_dataset
@@ -80,7 +80,7 @@ def main() -> None:
         open_artifact(options["masks"]),
         open_artifact(options["seeds"] or options["masks"].parent / "seeds"),
     )
-    settings = _settings_of(masks)
+    settings = settings_of(masks)
     for key in ("seed_power", "beta", "background_score", "steps"):
         if options[key] is not None:
             settings["infer"][key] = options[key]

@@ -48,7 +48,7 @@ def sweep_masks(
         ArtifactError: the masks are not this stage's, or the seeds are not those they were made from.
         DataError: no image has ground truth.
     """
-    settings = _settings_of(masks)
+    settings = settings_of(masks)
     truths = {one: dataset.mask_path(one) for one in masks.ids}
     scored = {one: path for one, path in truths.items() if path is not None}
     if not scored:
@@ -185,8 +185,12 @@ def otsu_score(maps: NDArray[np.float32]) -> float:
     return float(cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]) / 255
 
 
-def _settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
-    """The tables ``labels`` and ``infer`` of the config that the masks were made with."""
+def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
+    """The tables ``labels`` and ``infer`` of the config that the masks were made with.
+
+    Raises:
+        ArtifactError: the masks are not this stage's.
+    """
     tables: dict[str, dict[str, Any]] = {"labels": {"image_specific": False}, "infer": {}}
     for name, value in masks.manifest.get("settings", {}).items():
         table, _, leaf = name.partition(".")
