@@ -5,6 +5,10 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss.artifacts import IGNORE
 from wsss.datasets.base import DataSet, check_count, name_some, read_id_list
 from wsss.datasets.labels import read_labels
 from wsss.errors import DataError
@@ -51,6 +55,7 @@ class VocDataSet(DataSet):
         counts: Mapping[str, int] | None = None,
         name: str = "voc",
         classes: Sequence[str] = VOC_CLASSES,
+        only: Sequence[str] | None = None,
     ) -> None:
         """Open the folder; lists and tags are read when asked for.
 
@@ -59,13 +64,27 @@ class VocDataSet(DataSet):
             labels: ``cls_labels.npy``; relative to the project root. None: read the XML files.
             counts: split -> number of images its list must have. Splits that are not named are not checked.
             name: name of the data set.
-            classes: names of the classes in label order, without background.
+            classes: names of the classes in label order, without background: what labels and masks hold.
+            only: the classes among them that this data set is about, in its own label order; tags of others
+                are dropped, and pixels of others are not scored. None: all.
 
         Raises:
-            DataError: there is no such folder.
+            DataError: there is no such folder, or ``only`` names a class that is not there.
         """
         self.name = name
-        self.classes = tuple(classes)
+        self._stored = tuple(classes)
+        self.classes = self._stored if only is None else tuple(only)
+        unknown = sorted(set(self.classes).difference(self._stored))
+        if unknown or len(set(self.classes)) != len(self.classes):
+            raise DataError(
+                f"expected each name once out of {', '.join(self._stored)} in dataset.only, got "
+                f"{unknown or list(self.classes)}: correct the names"
+            )
+        # Stored label -> label here: 0 and 255 stay, a class that is left out becomes 255.
+        self._relabel = np.full(256, IGNORE, np.uint8)
+        self._relabel[0] = 0
+        for label, one in enumerate(self.classes, start=1):
+            self._relabel[self._stored.index(one) + 1] = label
         self.root = resolve_path(root)
         self._labels_path = None if labels is None else resolve_path(labels)
         self._counts = dict(counts or {})
@@ -107,10 +126,14 @@ class VocDataSet(DataSet):
         Raises:
             DataError: the labels file or the XML file cannot be read.
         """
-        if self._labels_path is not None:
-            return self._labels.get(image_id, ())
         if image_id not in self._tags:
-            self._tags[image_id] = self._read_annotation(image_id)
+            stored = (
+                self._read_annotation(image_id)
+                if self._labels_path is None
+                else self._labels.get(image_id, ())
+            )
+            here = {int(self._relabel[label]) for label in stored}
+            self._tags[image_id] = tuple(sorted(here - {IGNORE}))
         return self._tags[image_id]
 
     def mask_path(self, image_id: str) -> Path | None:
@@ -118,11 +141,15 @@ class VocDataSet(DataSet):
         paths = (self.root / folder / f"{image_id}.png" for folder in _MASK_FOLDERS)
         return next((path for path in paths if path.is_file()), None)
 
+    def relabel(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of this data set for those in a file of ground truth."""
+        return mask if self.classes == self._stored else self._relabel[mask]
+
     @functools.cached_property
     def _labels(self) -> dict[str, tuple[int, ...]]:
         if self._labels_path is None:
             return {}
-        return read_labels(self._labels_path, len(self.classes))
+        return read_labels(self._labels_path, len(self._stored))
 
     def _read_annotation(self, image_id: str) -> tuple[int, ...]:
         path = self.root / "Annotations" / f"{image_id}.xml"
@@ -134,10 +161,10 @@ class VocDataSet(DataSet):
             raise DataError(f"expected VOC's XML at {path}, got: {error}: replace the file") from error
         # Only direct children: the parts of a person (head, hand, foot) have names too.
         names = {(found.findtext("name") or "").strip() for found in tree.getroot().findall("object")}
-        unknown = sorted(names.difference(self.classes))
+        unknown = sorted(names.difference(self._stored))
         if unknown:
             raise DataError(
-                f"expected objects of the {len(self.classes)} classes of {self.name} in {path}, "
+                f"expected objects of the {len(self._stored)} classes of {self.name} in {path}, "
                 f"got {name_some(unknown)}: correct the names"
             )
-        return tuple(sorted(self.classes.index(name) + 1 for name in names))
+        return tuple(sorted(self._stored.index(name) + 1 for name in names))

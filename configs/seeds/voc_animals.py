@@ -1,0 +1,1 @@
+_base_ = ["bas_r50_voc_animals.py"]
