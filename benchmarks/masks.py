@@ -21,7 +21,6 @@ import torch
 
 from refine.infer import EDGE, WalkScores, grid_of, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
-from refine.parallel import map_images
 from refine.sweep import settings_of
 from wsss.artifacts import open_artifact, read_mask, read_seed
 from wsss.config import load_config
@@ -29,6 +28,7 @@ from wsss.datasets import build_dataset
 from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions
 from wsss.images import read_image
 from wsss.metrics import confusion_matrix, mean_iou
+from wsss.processes import map_images
 
 CONSTANTS = (0.2, 0.4, 0.6, 0.8)
 

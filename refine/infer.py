@@ -17,12 +17,12 @@ from torch.nn import functional as F
 from refine.dataset import normalise_image
 from refine.labels import UNSURE, decide, read_seed_as_set
 from refine.model import STRIDE, IRNet, edge_of_image
-from refine.parallel import map_images
 from refine.walk import random_walk
 from wsss.artifacts import Artifact, Seed, atomic_write, read_seed, write_mask, write_seed
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
 from wsss.images import read_image
+from wsss.processes import map_images
 from wsss.progress import track
 
 WALK = "walk"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refine.parallel import map_images
 from wsss.artifacts import Artifact, Seed, read_seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
 from wsss.images import read_image
+from wsss.processes import map_images
 
 UNSURE = 255
 

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from refine.infer import EDGE, WALK, WalkScores, grid_of, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
-from refine.parallel import map_images
 from wsss.artifacts import IGNORE, Artifact, open_artifact, read_mask
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
 from wsss.metrics import mean_iou
+from wsss.processes import map_images
 
 
 def sweep_masks(

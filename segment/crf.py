@@ -4,7 +4,6 @@ import collections
 import contextlib
 import dataclasses
 import multiprocessing
-import os
 import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 # Processes start anew and import this module: it stays free of torch, which takes seconds to import.
 from wsss.artifacts import write_mask
 from wsss.crf import crf_probabilities
+from wsss.processes import available_cores
 
 
 @dataclasses.dataclass
@@ -67,7 +67,7 @@ def open_crf_writer(num_workers: int) -> Iterator[CrfWriter]:
     Args:
         num_workers: processes; 0 for one per CPU core this process may use, 1 for this process alone.
     """
-    workers = num_workers or _free_cores()
+    workers = num_workers or available_cores()
     if workers <= 1:
         yield CrfWriter(None, 0)
         return
@@ -88,10 +88,3 @@ def write_sharpened(path: Path, image: NDArray[np.uint8], probabilities: NDArray
     begin = time.monotonic()
     write_mask(path, crf_probabilities(image, probabilities).argmax(axis=0))
     return time.monotonic() - begin
-
-
-def _free_cores() -> int:
-    """CPU cores for this process: those it may use, shared with the other processes that torchrun started."""
-    # macOS cannot say which cores a process may use.
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")), 1)

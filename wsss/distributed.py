@@ -13,6 +13,7 @@ from mmengine import dist
 from torch import Tensor
 
 from wsss.errors import ConfigError
+from wsss.processes import available_cores
 
 # Others wait while the main process scores 80,000 images. No need to be short: whoever starts the processes
 # ends them all when one fails.
@@ -96,7 +97,7 @@ def launch(count: int) -> int:
     logging.getLogger("torch.distributed").setLevel(logging.CRITICAL)
     # For the processes to be started: torchrun would give each one thread, and gradients that are missing
     # during the warm-up would be warned of as soon as it is over.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max((os.cpu_count() or 1) // count, 1)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(available_cores() // count, 1)))
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     module = sys.modules["__main__"].__spec__
     command = [sys.argv[0]] if module is None else ["--module", module.name]

@@ -17,6 +17,7 @@ from wsss.config import CONFIG_DIR, load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.errors import WsssError
 from wsss.paths import PROJECT_ROOT, resolve_path
+from wsss.processes import available_cores
 
 # An environment, checkpoints, and the masks and edges of voc.
 _DISK_GIB = 10
@@ -65,7 +66,9 @@ def _packages() -> Iterator[Check]:
 
 def _gpu() -> Check:
     if not torch.cuda.is_available():
-        return Check("gpu", "missing", f"none, {_cores()} CPU cores: enough for demo and the *_mini presets")
+        return Check(
+            "gpu", "missing", f"none, {available_cores()} CPU cores: enough for demo and the *_mini presets"
+        )
     names = []
     for number in range(torch.cuda.device_count()):
         memory = torch.cuda.get_device_properties(number).total_memory
@@ -124,7 +127,3 @@ def _data_set(name: str) -> Check:
 def _short(root: str | Path) -> str:
     path = resolve_path(root)
     return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

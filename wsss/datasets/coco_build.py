@@ -2,11 +2,9 @@
 
 import hashlib
 import json
-import multiprocessing
-import os
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -18,7 +16,7 @@ from wsss.artifacts import IGNORE, write_json, write_mask
 from wsss.datasets.base import check_id, name_some
 from wsss.datasets.coco import mask_file, tags_file
 from wsss.errors import DataError
-from wsss.progress import track
+from wsss.processes import map_images
 
 
 class CocoObject(NamedTuple):
@@ -75,7 +73,8 @@ def build_coco(
     tasks = [_Task(image, mask_file(labels, split, year, image.image_id)) for image in images]
     tasks = [task for task in tasks if not (keep and task.out.is_file())]
     begin = time.monotonic()
-    _write_masks(tasks, num_workers or _available_cores(), f"masks of {split}{year}")
+    for _ in map_images(_write_one, tasks, f"masks of {split}{year}", num_workers=num_workers, chunk=16):
+        pass
     seconds = time.monotonic() - begin
     tags = {image.image_id: sorted({one.label for one in image.objects}) for image in images}
     write_json(finished, {"source": digest, "classes": classes, "suffix": suffix, "tags": tags})
@@ -196,22 +195,6 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
     return decoded.astype(bool)
 
 
-def _write_masks(tasks: Sequence[_Task], num_workers: int, description: str) -> None:
-    workers = min(num_workers, len(tasks))
-    for _ in track(_written(tasks, workers), description, total=len(tasks)):
-        pass
-
-
-def _written(tasks: Sequence[_Task], workers: int) -> Iterator[None]:
-    if workers <= 1:
-        yield from map(_write_one, tasks)
-        return
-    # The parent's threads do not survive a fork, but the workers use none.
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    with multiprocessing.get_context(method).Pool(workers) as pool:
-        yield from pool.imap_unordered(_write_one, tasks, chunksize=16)
-
-
 def _write_one(task: _Task) -> None:
     write_mask(task.out, draw_objects(task.image))
 
@@ -250,7 +233,3 @@ def _source_of(file: Path) -> str | None:
     except (OSError, ValueError):
         return None
     return content.get("source") if isinstance(content, dict) else None
-
-
-def _available_cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,10 +1,12 @@
 """Work on images in several processes: order, errors, cores."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 
-from refine.parallel import available_cores, map_images
+from wsss.processes import available_cores, map_images
 
 
 def square(number: int) -> int:
@@ -35,3 +37,9 @@ def test_processes_of_a_job_share_the_cores(monkeypatch):
     assert available_cores() == 2
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "9")
     assert available_cores() == 1
+
+
+@pytest.mark.parametrize("module", ["wsss.processes", "segment.crf"])
+def test_processes_that_start_anew_need_not_wait_for_torch(module):
+    code = f"import sys, {module}; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=120).returncode == 0

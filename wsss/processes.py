@@ -7,17 +7,17 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-import cv2
-import torch
-
-from wsss.progress import track
-
 _Task = TypeVar("_Task")
 _Product = TypeVar("_Product")
 
 
 def map_images(
-    work: Callable[[_Task], _Product], tasks: Sequence[_Task], description: str, *, num_workers: int
+    work: Callable[[_Task], _Product],
+    tasks: Sequence[_Task],
+    description: str,
+    *,
+    num_workers: int,
+    chunk: int = 1,
 ) -> Iterator[_Product]:
     """Apply a function to the task of every image, and show the progress.
 
@@ -26,10 +26,14 @@ def map_images(
         tasks: one per image; they are pickled.
         description: name of the loop, as shown.
         num_workers: processes; 0 for this process's share of the CPU cores, 1 for this process alone.
+        chunk: tasks that a process takes at a time; more than 1 where a task takes milliseconds.
 
     Returns:
         An iterator over the products in the order of the tasks.
     """
+    # Here, because it takes torch along: `segment.crf` starts processes anew that import this module.
+    from wsss.progress import track
+
     workers = min(num_workers or available_cores(), len(tasks))
     if workers <= 1:
         yield from track(map(work, tasks), description, total=len(tasks))
@@ -37,7 +41,7 @@ def map_images(
     # The parent's threads do not survive a fork, but the workers start none.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
     with multiprocessing.get_context(method).Pool(workers, initializer=_one_thread) as pool:
-        yield from track(pool.imap(work, tasks), description, total=len(tasks))
+        yield from track(pool.imap(work, tasks, chunksize=chunk), description, total=len(tasks))
 
 
 def available_cores() -> int:
@@ -49,5 +53,8 @@ def available_cores() -> int:
 
 
 def _one_thread() -> None:
+    import cv2
+    import torch
+
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
