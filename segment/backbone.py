@@ -6,16 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.dist import get_world_size
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
-from timm.layers import convert_sync_batchnorm  # type: ignore[attr-defined]
 from torch import Tensor, nn
 from torchvision.models.resnet import Bottleneck
 
 from wsss.backbones import Backbone, build_backbone, freeze_batch_norm
+from wsss.batches import share_batch_statistics
 from wsss.errors import ConfigError
-from wsss.log import logger
 from wsss.paths import resolve_path
 
 # deeplab-pytorch's parts of a block -> numbers of torchvision's convolutions; its shortcut is "downsample".
@@ -63,7 +61,7 @@ class CutBackbone(BaseModule):
                 load_released_weights(self.network, pretrained)
         self.freeze_norm = freeze_norm
         if not freeze_norm:
-            _share_batch_statistics(self.network)
+            share_batch_statistics(self.network, "train network")
         self.train()
 
     def init_weights(self) -> None:
@@ -87,17 +85,6 @@ class CutBackbone(BaseModule):
         """
         features: list[Tensor] = self.network(image)
         return features
-
-
-def _share_batch_statistics(network: nn.Module) -> None:
-    """Let batch norm see the whole batch where it is spread over GPUs."""
-    if get_world_size() == 1:
-        return
-    if torch.cuda.is_available():
-        # timm's, because torch's would drop the activation that timm puts into its batch norms.
-        convert_sync_batchnorm(network)
-    else:
-        logger.warning("train network: on CPUs batch norm sees each process's share of the batch alone")
 
 
 def follow_released_networks(backbone: Backbone) -> None:

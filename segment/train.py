@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
@@ -17,6 +16,7 @@ from torch import nn
 
 from wsss import distributed
 from wsss.artifacts import atomic_write, write_json
+from wsss.batches import share_of_batch
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.precision import AMP
@@ -63,7 +63,9 @@ def complete_config(
         if loader.num_workers == 0:
             loader.persistent_workers = False
     complete.train_dataloader.dataset.masks = None if masks is None else str(masks)
-    complete.train_dataloader.batch_size = _share_of_batch(config.train_dataloader.batch_size)
+    complete.train_dataloader.batch_size = share_of_batch(
+        config.train_dataloader.batch_size, setting="train_dataloader.batch_size"
+    )
     complete.param_scheduler.end = config.train_cfg.max_iters
     complete.randomness.seed = config.seed
     complete.optim_wrapper.update(_precision(config.amp))
@@ -136,17 +138,6 @@ def _precision(amp: str | None) -> dict[str, Any]:
     if amp == "bf16":
         return {"type": "BFloat16OptimWrapper"}
     return {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}
-
-
-def _share_of_batch(batch_size: int) -> int:
-    """Images of a step for each process, so that a step does not depend on how many there are."""
-    processes = get_world_size()
-    if batch_size % processes:
-        raise ConfigError(
-            f"expected train_dataloader.batch_size to be a multiple of the {processes} processes, "
-            f"got {batch_size}: change it or the number of processes"
-        )
-    return batch_size // processes
 
 
 def _train(config: Config, out_dir: Path) -> None:

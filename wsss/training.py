@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from mmengine import dist
 from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.model import BaseModel
 from mmengine.runner import Runner
-from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from wsss.artifacts import atomic_write
+from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
-from wsss.errors import ConfigError, TrainingError, WsssError
+from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
 from wsss.precision import build_optim_wrapper
 from wsss.progress import track
@@ -160,12 +159,12 @@ def _build_runner(
 ) -> Runner:
     """The Runner of a training, ready to train or to continue."""
     count = len(dataset)  # type: ignore[arg-type]
-    batch_size = _batch_of_each_process(schedule.batch_size)
+    batch_size = share_of_batch(schedule.batch_size, setting="train.batch_size")
     steps_per_epoch = schedule.steps_per_epoch(count)
     steps = schedule.steps(count)
     # Layers that are meant to be frozen are so in training mode only; it decides what is exchanged.
     network.train()
-    _share_batch_statistics(network, description)
+    share_batch_statistics(network, description)
     optimizer = torch.optim.SGD(
         list(parameter_groups),
         lr=schedule.learning_rate,
@@ -230,16 +229,6 @@ class WholeBatches(DefaultSampler):
             self.num_samples = self.total_size // self.world_size
 
 
-def _batch_of_each_process(batch_size: int) -> int:
-    processes = dist.get_world_size()
-    if batch_size % processes:
-        raise ConfigError(
-            f"expected a batch that {processes} processes can share, got train.batch_size={batch_size}: "
-            f"set a multiple of {processes}, or start another number of processes"
-        )
-    return batch_size // processes
-
-
 def _exchange_of_gradients() -> dict[str, Any]:
     return {
         "type": "MMDistributedDataParallel",
@@ -248,25 +237,6 @@ def _exchange_of_gradients() -> dict[str, Any]:
         # While the classifier is warmed up, the generators get no gradient.
         "find_unused_parameters": True,
     }
-
-
-def _share_batch_statistics(network: nn.Module, description: str) -> None:
-    """Let batch norm see the whole batch where it is spread over GPUs."""
-    trains_statistics = any(
-        isinstance(module, nn.modules.batchnorm._BatchNorm) and module.training
-        for module in network.modules()
-    )
-    if dist.get_world_size() == 1 or not trains_statistics:
-        return
-    if torch.cuda.is_available():
-        # timm's, because torch's would drop the activation that timm puts into its batch norms.
-        convert_sync_batchnorm(network)
-    else:
-        logger.warning(
-            "%s: on CPUs batch norm sees each process's share of the batch alone, so results depend on the "
-            "number of processes",
-            description,
-        )
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ import segment.optim
 import segment.train
 from segment.train import CHOSEN, NETWORK, complete_config, train_segmentor
 from tests.segment.conftest import CONFIGS
+from wsss import batches
 from wsss.backbones import build_backbone
 from wsss.config import load_config
 from wsss.errors import ConfigError, TrainingError
@@ -248,10 +249,10 @@ def test_half_precision_trains_on_a_gpu(tiny_config, tmp_path):
 
 
 def test_a_batch_is_shared_by_the_processes(tiny_config, monkeypatch):
-    monkeypatch.setattr(segment.train, "get_world_size", lambda: 2)
+    monkeypatch.setattr(batches.dist, "get_world_size", lambda: 2)
     assert complete(tiny_config).train_dataloader.batch_size == 1
-    monkeypatch.setattr(segment.train, "get_world_size", lambda: 3)
-    with pytest.raises(ConfigError, match=r"a multiple of the 3 processes, got 2: change it"):
+    monkeypatch.setattr(batches.dist, "get_world_size", lambda: 3)
+    with pytest.raises(ConfigError, match=r"3 processes can share, got train_dataloader\.batch_size=2: set"):
         complete(tiny_config)
 
 

@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from wsss import training
-from wsss.backbones import build_backbone
+from wsss import batches
 from wsss.errors import ConfigError, DataError, TrainingError
 from wsss.training import Schedule, WholeBatches, train_network
 
@@ -164,7 +163,7 @@ def test_each_step_sees_the_images_of_one_process(monkeypatch, count, processes)
 
 
 def test_a_batch_that_does_not_divide_is_refused(monkeypatch, tmp_path):
-    monkeypatch.setattr(training.dist, "get_world_size", lambda: 3)
+    monkeypatch.setattr(batches.dist, "get_world_size", lambda: 3)
     with pytest.raises(
         ConfigError,
         match=r"a batch that 3 processes can share, got train\.batch_size=4: set a multiple of 3, or start",
@@ -217,19 +216,3 @@ def test_compiled_step_learns_the_same(tmp_path):
     assert train(Plain(), tmp_path / "a", compile=True) == pytest.approx(
         train(Plain(), tmp_path / "b"), abs=1e-5
     )
-
-
-def test_timms_batch_norms_keep_their_activation_when_shared(monkeypatch):
-    """On GPUs; the conversion itself needs none, and neither does evaluation."""
-    network = build_backbone("mobilenetv1_100").train()
-    monkeypatch.setattr(training.dist, "get_world_size", lambda: 2)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
-    image = torch.randn(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        expected = network.eval()(image)[-1]
-        names = list(network.state_dict())
-        training._share_batch_statistics(network.train(), "toy")
-        got = network.eval()(image)[-1]
-    assert isinstance(network.levels[0][1], nn.SyncBatchNorm)
-    assert list(network.state_dict()) == names
-    torch.testing.assert_close(got, expected)
