@@ -25,6 +25,7 @@ from wsss.datasets import build_dataset
 from wsss.evaluate import oracle, sweep_seeds
 from wsss.images import read_image
 from wsss.training import FINAL
+from wsss.weights import load_weights
 
 
 class FullSeed(Seed):
@@ -48,7 +49,7 @@ def main() -> None:
     dataset = build_dataset(config.dataset)
     artifact = open_artifact(options.seeds)
     network = build_network(config, len(dataset.classes), steps_per_epoch=1)
-    network.load_state_dict(torch.load(options.seeds / "train" / FINAL, weights_only=True))
+    network.load_state_dict(load_weights(options.seeds / "train" / FINAL, what="a trained network"))
     network.eval()
     image_ids = artifact.ids[:: options.every]
 

@@ -13,15 +13,15 @@ from numpy.typing import NDArray
 
 from refine.dataset import LabelledCrops, normalise_image
 from refine.model import AUTHORS_KEY, IRNet
-from wsss.artifacts import Artifact, atomic_write
+from wsss.artifacts import Artifact
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
 from wsss.errors import ConfigError
 from wsss.images import read_image
-from wsss.paths import resolve_path
 from wsss.progress import track
 from wsss.training import Schedule, train_network
+from wsss.weights import load_weights, save_weights
 
 NETWORK = "irnet.pth"
 SEEDS_BACKBONE = Path("train") / "backbone.pth"
@@ -67,18 +67,11 @@ def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
     Raises:
         ConfigError: the file is absent, holds no state dict, or that of another network.
     """
-    file = resolve_path(config["model"]["irnet"]["pretrained"])
+    file = config["model"]["irnet"]["pretrained"]
     # Masks need the edges alone.
     plain = {**config["model"], "pretrained": None, "weights_from": None, "displacement": False}
     network = build_irnet({**config, "model": plain}, seeds)
-    try:
-        state_dict = torch.load(file, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise ConfigError(
-            f"expected a trained IRNet at {file}, found no file: correct 'model.irnet.pretrained'"
-        ) from error
-    except Exception as error:
-        raise ConfigError(f"expected a PyTorch state dict in {file}, got: {error}".splitlines()[0]) from error
+    state_dict = load_weights(file, what="a trained IRNet", setting="model.irnet.pretrained")
     if any(key.removeprefix("module.") == AUTHORS_KEY for key in state_dict):
         network.load_reference(state_dict)
     else:
@@ -129,7 +122,7 @@ def train_irnet(
         network = build_irnet(config, seeds)
     final = out_dir / NETWORK
     if main_says(final.is_file()):
-        network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+        network.load_state_dict(load_weights(final, what="a trained IRNet"))
         return _ready(network)
     settings = config["train"]
     train_network(
@@ -157,8 +150,7 @@ def train_irnet(
     if network.displacement is not None:
         measure_mean_shift(network, dataset, image_ids)
     if is_main():
-        with atomic_write(final) as temporary:
-            torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+        save_weights(network, final)
     wait()
     return network
 

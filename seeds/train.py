@@ -12,11 +12,12 @@ from seeds.dataset import TaggedImages
 from seeds.fuse import How
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
-from wsss.artifacts import atomic_write, write_json
+from wsss.artifacts import write_json
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, wait
 from wsss.errors import ConfigError
 from wsss.training import Schedule, train_network
+from wsss.weights import save_weights
 
 BACKBONE = "backbone.pth"
 MAPS = "maps.json"
@@ -101,9 +102,7 @@ def train_seeds(
     )
     maps = out_dir / MAPS
     if is_main():
-        weights = {name: value.cpu() for name, value in network.backbone.state_dict().items()}
-        with atomic_write(out_dir / BACKBONE) as temporary:
-            torch.save(weights, temporary)
+        save_weights(network.backbone, out_dir / BACKBONE)
         if watch is not None and watch.area:
             write_json(maps, watch.figures())
     wait()

@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.model import BaseModule
 from mmseg.registry import MODELS
 from torch import Tensor, nn
@@ -15,6 +14,7 @@ from wsss.backbones import Backbone, build_backbone, freeze_batch_norm
 from wsss.batches import share_batch_statistics
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
+from wsss.weights import load_weights
 
 # deeplab-pytorch's parts of a block -> numbers of torchvision's convolutions; its shortcut is "downsample".
 _PARTS = {"reduce": 1, "conv3x3": 2, "increase": 3}
@@ -126,15 +126,7 @@ def load_released_weights(backbone: Backbone, path: str | Path) -> None:
         ConfigError: the file is absent, is no state dict, or misses entries of the backbone.
     """
     file = resolve_path(path)
-    if not file.is_file():
-        raise ConfigError(
-            f"expected weights of deeplab-pytorch at {file}, found no file: correct 'pretrained' or put it "
-            "there"
-        )
-    try:
-        state_dict = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ConfigError(f"expected a PyTorch state dict in {file}, got: {error}".splitlines()[0]) from error
+    state_dict = load_weights(file, what="weights of deeplab-pytorch", setting="pretrained")
     renamed, _ = backbone.rename_library_keys(rename_released_keys(state_dict))
     try:
         result = backbone.load_state_dict(renamed, strict=False)

@@ -15,12 +15,13 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from wsss import distributed
-from wsss.artifacts import atomic_write, write_json
+from wsss.artifacts import write_json
 from wsss.batches import share_of_batch
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.precision import AMP
 from wsss.training import ProgressHook
+from wsss.weights import load_weights, save_weights
 
 NETWORK = "network.pth"
 CHOSEN = "chosen.json"
@@ -122,7 +123,7 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="mmseg")
         network: nn.Module = MODELS.build(settings)
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    network.load_state_dict(load_weights(file, what="a trained network"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
@@ -155,12 +156,11 @@ def _train(config: Config, out_dir: Path) -> None:
     state_dict = getattr(network, "module", network).state_dict()
     if config.select == "best":
         best = Path(runner.message_hub.get_info("best_ckpt"))
-        state_dict = torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+        state_dict = load_weights(best, what="a checkpoint of this training")
         iteration = int(best.stem.rsplit("_", 1)[-1])
         logger.info("train network: the best of all on val is iteration %d", iteration)
         write_json(out_dir / CHOSEN, {"iteration": iteration, "how": "chosen on val, one scale"})
-    with atomic_write(out_dir / NETWORK) as temporary:
-        torch.save({name: value.cpu() for name, value in state_dict.items()}, temporary)
+    save_weights(state_dict, out_dir / NETWORK)
 
 
 def _runner_settings(config: Config, out_dir: Path) -> Config:

@@ -1,6 +1,5 @@
 """Backbones cut into five levels, so that every stage can attach its heads where it needs them."""
 
-import hashlib
 import itertools
 import math
 from collections.abc import Callable, Mapping
@@ -12,6 +11,7 @@ from torch import Tensor, nn
 
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
+from wsss.weights import load_weights, sha256_of
 
 LEVELS = 5
 
@@ -109,14 +109,7 @@ def load_backbone(backbone: Backbone, path: str | Path) -> None:
         ConfigError: the file is absent, is no state dict, or misses entries of the backbone.
     """
     file = resolve_path(path)
-    if not file.is_file():
-        raise ConfigError(
-            f"expected backbone weights at {file}, found no file: correct 'pretrained' or put it there"
-        )
-    try:
-        state_dict = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ConfigError(f"expected a PyTorch state dict in {file}, got: {error}".splitlines()[0]) from error
+    state_dict = load_weights(file, what="backbone weights", setting="pretrained")
     renamed, _ = backbone.rename_library_keys(state_dict)
     result = backbone.load_state_dict(renamed or state_dict, strict=False)
     missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
@@ -133,12 +126,7 @@ def weights_sha256(pretrained: str | Path | None) -> str:
         return "random"
     if pretrained == "imagenet":
         return "imagenet"
-    file = resolve_path(pretrained)
-    if not file.is_file():
-        raise ConfigError(
-            f"expected backbone weights at {file}, found no file: correct 'pretrained' or put it there"
-        )
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+    return sha256_of(pretrained, what="backbone weights", setting="pretrained")
 
 
 def freeze_batch_norm(module: nn.Module) -> None:

@@ -19,13 +19,13 @@ from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from wsss.artifacts import atomic_write
 from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
 from wsss.precision import build_optim_wrapper
 from wsss.progress import track
+from wsss.weights import load_weights, save_weights
 
 FINAL = "network.pth"
 
@@ -130,8 +130,7 @@ def train_network(
                 classes=classes,
             ).train()
         if is_main():
-            with atomic_write(final) as temporary:
-                torch.save({name: value.cpu() for name, value in network.state_dict().items()}, temporary)
+            save_weights(network, final)
             for checkpoint in out_dir.glob("epoch_*.pth"):
                 checkpoint.unlink()
             (out_dir / "last_checkpoint").unlink(missing_ok=True)
@@ -141,7 +140,7 @@ def train_network(
     else:
         logger.info("%s: already trained, weights loaded", description)
     # After a training too: batch norm's statistics may be each process's own.
-    network.load_state_dict(torch.load(final, map_location="cpu", weights_only=True))
+    network.load_state_dict(load_weights(final, what=f"the weights of '{description}'"))
     network.to(get_device())
 
 
