@@ -28,6 +28,24 @@ def normalise_image(image: NDArray[np.uint8]) -> Tensor:
     return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
 
 
+def check_crops(crop: int, rescale: tuple[float, ...]) -> None:
+    """Refuse crops that IRNet cannot take.
+
+    Args:
+        crop: side in pixels.
+        rescale: smallest and largest random factor on the image's sides.
+
+    Raises:
+        ConfigError: the side is no multiple of 16, or the factors are not two in ascending order.
+    """
+    if crop < 16 or crop % 16:
+        raise ConfigError(
+            f"expected a crop that is a multiple of 16 pixels, got {crop}: correct 'train.crop'"
+        )
+    if len(rescale) != 2 or not 0 < rescale[0] <= rescale[1]:
+        raise ConfigError(f"expected 0 < smallest <= largest factor, got {rescale}: correct 'train.rescale'")
+
+
 class LabelledCrops(Dataset[dict[str, Tensor]]):
     """Images and confident labels, rescaled, flipped and cropped at random."""
 
@@ -53,14 +71,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         Raises:
             ConfigError: crop or rescale out of range.
         """
-        if crop < 16 or crop % 16:
-            raise ConfigError(
-                f"expected a crop that is a multiple of 16 pixels, got {crop}: correct 'train.crop'"
-            )
-        if not 0 < rescale[0] <= rescale[1]:
-            raise ConfigError(
-                f"expected 0 < smallest <= largest factor, got {rescale}: correct 'train.rescale'"
-            )
+        check_crops(crop, rescale)
         self.dataset = dataset
         self.image_ids = tuple(image_ids)
         self.read_label = read_label
@@ -87,7 +98,8 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         crop[:, rows_of_crop, columns_of_crop] = normalise_image(image[rows, columns])
         label_of_crop = torch.full((self.crop, self.crop), UNSURE, dtype=torch.uint8)
         label_of_crop[rows_of_crop, columns_of_crop] = torch.from_numpy(label[rows, columns].copy())
-        # Nearest: of each 4x4 cell the pixel behind its centre.
+        # A 4x4 cell gets the label of one of its pixels, in row 2 and column 2 counted from 0: labels have no
+        # mean, and the cell's centre lies between four pixels.
         return {
             "image": crop,
             "label": label_of_crop[STRIDE // 2 :: STRIDE, STRIDE // 2 :: STRIDE].contiguous(),

@@ -65,6 +65,7 @@ def decide(
     *,
     threshold: float,
     image: NDArray[np.uint8] | None = None,
+    iterations: int = 10,
 ) -> NDArray[np.uint8]:
     """Label each pixel with the class whose map is highest, background where none is above the threshold.
 
@@ -73,6 +74,7 @@ def decide(
         classes: (K,) integer, the labels of the maps.
         threshold: in [0, 1].
         image: (H, W, 3) uint8 RGB to pass the decision through a dense CRF; None: no CRF.
+        iterations: of the CRF.
 
     Returns:
         (H, W) uint8, 0 background or a class.
@@ -81,7 +83,7 @@ def decide(
     ground = np.full((1, *maps.shape[1:]), threshold, dtype=maps.dtype)
     winner = np.concatenate([ground, maps]).argmax(axis=0)
     if image is not None and len(labels) > 1:
-        winner = crf_labels(image, winner, len(labels))
+        winner = crf_labels(image, winner, len(labels), iterations=iterations)
     return labels[winner]
 
 
@@ -104,7 +106,11 @@ def _check(
 
 
 def read_seed_as_set(path: Path, labels: Mapping[str, Any]) -> Seed:
-    """Read a seed the way the config's ``labels`` say.
+    """Read a seed for IRN: with each map's own threshold brought to one value where that is asked for.
+
+    Args:
+        path: of the seed.
+        labels: the config's table: ``image_specific``, and ``calibrated_to``, the value.
 
     Raises:
         ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.

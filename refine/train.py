@@ -38,17 +38,7 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         ConfigError: settings that contradict each other, or no weights where they should be.
     """
     model = config["model"]
-    if model["weights_from"] not in (None, "seeds"):
-        raise ConfigError(
-            f"expected weights_from None or 'seeds', got {model['weights_from']!r}: "
-            "correct 'model.weights_from'"
-        )
-    from_seeds = model["weights_from"] == "seeds"
-    if from_seeds and model["pretrained"] is not None:
-        raise ConfigError(
-            "expected one source of weights, got weights_from 'seeds' and pretrained "
-            f"{model['pretrained']!r}: set one of them to None"
-        )
+    check_weights(model)
     torch.manual_seed(config["seed"])
     network = IRNet(
         model["backbone"],
@@ -56,9 +46,30 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         radius=config["train"]["radius"],
         displacement=model["displacement"],
     )
-    if from_seeds:
+    if model["weights_from"] == "seeds":
         _load_seeds_backbone(network, seeds)
     return network
+
+
+def check_weights(model: Mapping[str, Any]) -> None:
+    """Refuse two sources of weights, and one that is not known.
+
+    Args:
+        model: the config's ``model``.
+
+    Raises:
+        ConfigError: names the settings.
+    """
+    if model["weights_from"] not in (None, "seeds"):
+        raise ConfigError(
+            f"expected weights_from None or 'seeds', got {model['weights_from']!r}: "
+            "correct 'model.weights_from'"
+        )
+    if model["weights_from"] == "seeds" and model["pretrained"] is not None:
+        raise ConfigError(
+            "expected one source of weights, got weights_from 'seeds' and pretrained "
+            f"{model['pretrained']!r}: set one of them to None"
+        )
 
 
 def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from refine.pairs import path_maxima
 
-# Weight of the Chebyshev terms that are left out; they are positive and sum to 1.
+# T^steps is a sum of Chebyshev polynomials of T whose weights are positive and sum to 1. The terms of the
+# highest degrees are left out; their weights sum to less than this.
 _TAIL = 1e-9
 
 

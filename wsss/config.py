@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import importlib.util
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -44,11 +45,34 @@ def load_config(
         raise ConfigError(
             f"expected a config that loads, got {message!r} in {file}: correct the file"
         ) from error
-    defaults = CONFIG_DIR / "_base_" / f"{stage}.py"
-    if defaults.is_file():
-        _check_keys(config, Config.fromfile(str(defaults)), file)
+    # The method decides which other settings there are.
+    apply_options(config, [one for one in options if one.startswith("method=")])
+    own = _method_defaults(stage, config)
+    common = CONFIG_DIR / "_base_" / f"{stage}.py"
+    if common.is_file():
+        _check_keys(config, _merged(Config.fromfile(str(common)).to_dict(), own), file)
+    config = Config(_merged(own, config.to_dict()))
     apply_options(config, options)
     return config
+
+
+def _method_defaults(stage: str, config: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of the config's method with their defaults; none for a stage without methods."""
+    if "method" not in config or importlib.util.find_spec(f"{stage}.methods") is None:
+        return {}
+    defaults = importlib.import_module(f"{stage}.methods").method_defaults(config)
+    return dict(defaults)
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested tables as one; where both have a value, that of ``above``."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = (
+            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        )
+    return merged
 
 
 def load_dataset_settings(preset: str) -> dict[str, Any]:

@@ -131,13 +131,13 @@ def _infer(
     """Mean-field inference: (num_labels, H, W) float32 probabilities."""
     height, width = image.shape[:2]
     field = dense_crf.DenseCRF2D(width, height, num_labels)
-    # The library reads both buffers as they lie in memory.
+    # The library reads both buffers as they lie in memory, and refuses an image that it could not write.
     field.setUnaryEnergy(np.ascontiguousarray(unary, dtype=np.float32))
     field.addPairwiseGaussian(sxy=kernels.gaussian_sxy, compat=kernels.gaussian_compat)
     field.addPairwiseBilateral(
         sxy=kernels.bilateral_sxy,
         srgb=kernels.bilateral_srgb,
-        rgbim=np.ascontiguousarray(image),
+        rgbim=np.require(image, requirements=("C", "W")),
         compat=kernels.bilateral_compat,
     )
     return np.array(field.inference(iterations), dtype=np.float32).reshape(num_labels, height, width)

@@ -13,6 +13,7 @@ from PIL import Image
 from refine import stage as refine_stage
 from refine.guard import Shares, check_seeds, sample, thresholds_to_try, warn_of_shares
 from refine.labels import write_confident_labels
+from refine.methods import method_defaults
 from refine.model import IRNet
 from refine.stage import STAGE, run
 from refine.train import build_irnet, load_irnet, measure_mean_shift, parameter_groups
@@ -72,6 +73,7 @@ def seeds(tmp_path, blocks):
 
 def tiny_config(**model) -> Config:
     config = Config.fromfile(Path(__file__).parents[2] / "configs" / "_base_" / "refine.py")
+    config.merge_from_dict(method_defaults(config))
     config.merge_from_dict(
         {
             "model": {"backbone": "plain8", "pretrained": None} | model,

@@ -1,0 +1,129 @@
+"""CRF: seeds, a threshold, a dense CRF. Nothing is trained; the yardstick for methods that train.
+
+The kernels are those of IRN's confident labels.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from refine.clock import Clock
+from refine.labels import decide
+from refine.methods import Decision, Made
+from wsss.artifacts import Seed, read_seed, write_mask
+from wsss.errors import ConfigError
+from wsss.images import read_image
+from wsss.processes import map_images
+from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, OneOf, Range
+from wsss.stage import Job
+
+DEFAULTS = {
+    "infer": {
+        "threshold": 0.3,  # of the seeds; a pixel is background where no map is above it
+        "seed_power": 1.0,  # of the stride-4 maps; about the same as the threshold to the power of 1 / this
+        "image_specific": False,  # each map's own threshold, which the seeds carry, in place of `threshold`
+        "crf": True,  # False: the thresholded seeds as they are
+        "iterations": 10,  # of the CRF
+        "chosen": "fixed in the preset: IRN's for confident foreground",
+        "num_workers": 0,  # processes; 0: one per CPU core
+    }
+}
+RANGES: dict[str, Range | OneOf] = {
+    "infer.threshold": Range(0, 1, above=True, below=True),
+    "infer.seed_power": POSITIVE,
+    "infer.iterations": COUNT,
+    "infer.num_workers": NOT_NEGATIVE,
+}
+THRESHOLDS = {
+    "seed": "infer.threshold",
+    "seed_chosen": "infer.chosen",
+    "image_specific": "infer.image_specific",
+    "seed_power": "infer.seed_power",
+    "crf": "infer.crf",
+}
+PARTS: dict[str, tuple[str, ...]] = {}
+
+
+class Crf:
+    """One threshold for the seeds, and a dense CRF that moves the outlines to the image's edges."""
+
+    name: str = "crf"
+    accepts_agnostic: bool = True
+    defaults: Mapping[str, Any] = DEFAULTS
+    ranges: Mapping[str, Range | OneOf] = RANGES
+    thresholds: Mapping[str, str] = THRESHOLDS
+    parts: Mapping[str, tuple[str, ...]] = PARTS
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """Refuse a seed power beside image-specific thresholds."""
+        infer = config["infer"]
+        if infer["image_specific"] and infer["seed_power"] != 1:
+            raise ConfigError(
+                "expected infer.seed_power=1 with infer.image_specific=True, got "
+                f"{infer['seed_power']}: a power moves no pixel over a map's own threshold, set one of them"
+            )
+
+    def write_masks(self, job: Job, image_ids: Sequence[str], clock: Clock) -> Made:
+        """Write the mask of each image without one, on all CPU cores."""
+        seeds, infer = job.inputs["seeds"], dict(job.config.infer)
+        tasks = [
+            _Task(seeds.file(one), job.dataset.image_path(one), job.out_dir / f"{one}.png", infer)
+            for one in image_ids
+            if not (job.out_dir / f"{one}.png").is_file()
+        ]
+        workers = infer["num_workers"]
+        clock.stop("mask", sum(map_images(_write_mask, tasks, "write masks", num_workers=workers)))
+        return Made(
+            extra={"initialisation": "nothing is trained"},
+            decision=Decision("threshold", lambda one: read_as_set(seeds.file(one), infer)),
+        )
+
+
+def read_as_set(path: Path, infer: Mapping[str, Any]) -> Seed:
+    """Read a seed the way the settings say: with each map's own threshold brought to one, or to a power.
+
+    Args:
+        path: of the seed.
+        infer: ``threshold``, ``seed_power``, ``image_specific``.
+
+    Returns:
+        The seed whose pixels above ``threshold`` are foreground.
+
+    Raises:
+        ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
+    """
+    seed = read_seed(path)
+    if infer["image_specific"]:
+        return seed.calibrated(infer["threshold"])
+    return dataclasses.replace(seed, maps=(seed.maps ** infer["seed_power"]).astype(np.float32))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One image's mask: where from, where to, and how."""
+
+    seed: Path
+    image: Path
+    out: Path
+    infer: Mapping[str, Any]
+
+
+def _write_mask(task: _Task) -> int:
+    seed = read_as_set(task.seed, task.infer)
+    mask = decide(
+        seed.upsample(),
+        seed.classes,
+        threshold=task.infer["threshold"],
+        image=read_image(task.image) if task.infer["crf"] else None,
+        iterations=task.infer["iterations"],
+    )
+    write_mask(task.out, mask)
+    return 1
+
+
+METHOD = Crf()
