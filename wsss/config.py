@@ -126,8 +126,8 @@ def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] 
         options: the overrides that were applied.
 
     Returns:
-        Dotted name -> the file that set it last, relative to the folder of configs where it lies there, or
-        ``--cfg-options``.
+        Dotted name -> the file that set it last, relative to the folder of configs where it lies there,
+        ``--cfg-options``, or ``method NAME`` for the default of a method.
     """
     overridden = [option.partition("=")[0] for option in options]
     layers = list(_layers(file.resolve()))
@@ -135,7 +135,9 @@ def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] 
     def source(name: str) -> str:
         if any(f"{name}.".startswith(f"{one}.") for one in overridden):
             return "--cfg-options"
-        found = next((path for path, own in layers if _sets(own, name.split("."))), file)
+        found = next((path for path, own in layers if _sets(own, name.split("."))), None)
+        if found is None:
+            return f"method {config.get('method')}"
         return str(found.relative_to(CONFIG_DIR) if found.is_relative_to(CONFIG_DIR) else found)
 
     return {name: source(name) for name, _ in flatten(config)}

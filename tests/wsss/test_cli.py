@@ -214,7 +214,7 @@ def test_config_show_tells_values_and_sources(invoke):
     assert found["seed"] == {"value": 7, "from": "--cfg-options"}
     assert found["dataset.side"] == {"value": 128, "from": "_base_/demo.py"}
     assert found["infer.steps"]["from"] == "refine/irn_plain8_demo.py"
-    assert found["infer.beta"]["from"] == "_base_/refine.py"
+    assert found["infer.beta"]["from"] == "method irn"
     code, out, _ = invoke("config", "show", "refine", "demo")
     assert re.search(r"infer\.beta\s.*10\.0.*_base_/refine\.py", out)
 
