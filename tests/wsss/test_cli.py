@@ -216,7 +216,7 @@ def test_config_show_tells_values_and_sources(invoke):
     assert found["infer.steps"]["from"] == "refine/irn_plain8_demo.py"
     assert found["infer.beta"]["from"] == "method irn"
     code, out, _ = invoke("config", "show", "refine", "demo")
-    assert re.search(r"infer\.beta\s.*10\.0.*_base_/refine\.py", out)
+    assert re.search(r"infer\.beta\s.*10\.0.*method irn", out)
 
 
 def test_doctor_reports_as_json(invoke, monkeypatch):
