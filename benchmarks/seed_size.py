@@ -17,13 +17,12 @@ from torch.nn import functional as F
 
 import wsss  # noqa: F401  the compatibility layer comes first
 from seeds.fuse import normalize
-from seeds.infer import normalized_image
 from seeds.train import build_network
 from wsss.artifacts import Seed, open_artifact, read_seed
 from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.evaluate import oracle, sweep_seeds
-from wsss.images import read_image
+from wsss.images import normalize_image, read_image
 from wsss.training import FINAL
 from wsss.weights import load_weights
 
@@ -56,7 +55,7 @@ def main() -> None:
     @torch.no_grad()
     def full_seed(image_id: str) -> Seed:
         image = read_image(dataset.image_path(image_id))
-        tensor = normalized_image(image, torch.device("cpu"))
+        tensor = normalize_image(image)[None]
         labels = np.array(dataset.tags(image_id), np.uint8)
         total = torch.zeros(len(labels), *image.shape[:2])
         for scale in config.infer.scales:

@@ -14,18 +14,9 @@ from torch.utils.data import Dataset
 from refine.model import STRIDE
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
-from wsss.images import read_image
+from wsss.images import normalize_image, read_image
 
 UNSURE = 255
-# ImageNet's, which all pretrained backbones here expect.
-MEAN = (0.485, 0.456, 0.406)
-DEVIATION = (0.229, 0.224, 0.225)
-
-
-def normalise_image(image: NDArray[np.uint8]) -> Tensor:
-    """(H, W, 3) uint8 RGB -> (3, H, W) float32 with ImageNet's mean 0 and deviation 1."""
-    scaled = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1))).float() / 255
-    return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(DEVIATION)[:, None, None]
 
 
 def check_crops(crop: int, rescale: tuple[float, ...]) -> None:
@@ -95,7 +86,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         rows, rows_of_crop = _window(image.shape[0], self.crop, down)
         columns, columns_of_crop = _window(image.shape[1], self.crop, right)
         crop = torch.zeros(3, self.crop, self.crop)
-        crop[:, rows_of_crop, columns_of_crop] = normalise_image(image[rows, columns])
+        crop[:, rows_of_crop, columns_of_crop] = normalize_image(image[rows, columns])
         label_of_crop = torch.full((self.crop, self.crop), UNSURE, dtype=torch.uint8)
         label_of_crop[rows_of_crop, columns_of_crop] = torch.from_numpy(label[rows, columns].copy())
         # A 4x4 cell gets the label of one of its pixels, in row 2 and column 2 counted from 0: labels have no

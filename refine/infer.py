@@ -14,14 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from refine.dataset import normalise_image
 from refine.labels import UNSURE, decide, read_seed_as_set
 from refine.model import STRIDE, IRNet, edge_of_image
 from refine.walk import random_walk
 from wsss.artifacts import Artifact, Seed, atomic_write, read_seed, write_mask, write_seed
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
-from wsss.images import read_image
+from wsss.images import normalize_image, read_image
 from wsss.processes import map_images
 from wsss.progress import track
 
@@ -122,7 +121,7 @@ def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], o
     device = network.mean_shift.device
     todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.png").is_file()]
     for image_id in track(todo, "edges"):
-        image = normalise_image(read_image(dataset.image_path(image_id)))
+        image = normalize_image(read_image(dataset.image_path(image_id))).contiguous()
         write_edge(out_dir / f"{image_id}.png", edge_of_image(network, image.to(device)))
     return len(todo)
 

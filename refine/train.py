@@ -11,14 +11,14 @@ import torch
 from mmengine.device import get_device
 from numpy.typing import NDArray
 
-from refine.dataset import LabelledCrops, normalise_image
+from refine.dataset import LabelledCrops
 from refine.model import AUTHORS_KEY, IRNet
 from wsss.artifacts import Artifact
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
 from wsss.errors import ConfigError
-from wsss.images import read_image
+from wsss.images import normalize_image, read_image
 from wsss.progress import track
 from wsss.training import Schedule, train_network
 from wsss.weights import load_weights, save_weights
@@ -187,6 +187,6 @@ def measure_mean_shift(network: IRNet, dataset: DataSet, image_ids: Sequence[str
     # Float64: the sum hardly depends on the order of the images, and so not on the number of processes.
     total = torch.zeros(2, dtype=torch.float64)
     for image_id in track(shard(image_ids), "mean displacement"):
-        image = normalise_image(read_image(dataset.image_path(image_id)))
+        image = normalize_image(read_image(dataset.image_path(image_id))).contiguous()
         total += network(image[None].to(network.mean_shift.device))[1].double().mean(dim=(0, 2, 3)).cpu()
     network.mean_shift.copy_(sum_up(total) / len(image_ids))

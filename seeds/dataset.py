@@ -9,10 +9,7 @@ from torch.utils.data import Dataset
 from torchvision.transforms import v2
 
 from wsss.datasets import DataSet
-from wsss.images import read_image
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_STD = (0.229, 0.224, 0.225)
+from wsss.images import IMAGENET_MEAN, IMAGENET_STD, read_image
 
 
 class TaggedImages(Dataset[dict[str, Tensor]]):

@@ -12,24 +12,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from seeds.dataset import IMAGENET_MEAN, IMAGENET_STD
 from seeds.fuse import fuse_foreground, normalize
 from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
-from wsss.images import read_image
+from wsss.images import normalize_image, read_image
 from wsss.progress import track
 
 # Images that are read while the network works: a decoded image takes under a megabyte.
 _AHEAD = 4
-
-
-def normalized_image(image: NDArray[np.uint8], device: torch.device) -> Tensor:
-    """Bring an image (H, W, 3) uint8 RGB into the form (1, 3, H, W) float that networks take."""
-    mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
-    std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
-    return torch.from_numpy(image).to(device).permute(2, 0, 1).float().div(255).sub(mean).div(std)[None]
 
 
 @torch.no_grad()
@@ -101,7 +93,7 @@ def write_seeds(
     todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
         labels = dataset.tags(image_id)
-        tensor = normalized_image(image, device)
+        tensor = normalize_image(image, device)[None]
         maps = _seed_maps(network, tensor, labels, settings)
         thresholds = None
         if settings["image_specific"]:

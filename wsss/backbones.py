@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss.errors import ConfigError
+from wsss.images import IMAGENET_MEAN, IMAGENET_STD
 from wsss.paths import resolve_path
 from wsss.weights import load_weights, sha256_of
 
@@ -288,8 +289,8 @@ class _HalfRange(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W), normalised with the ImageNet mean and deviation -> (B, 3, H, W) in [-1, 1]."""
-        mean = image.new_tensor((0.485, 0.456, 0.406))[:, None, None]
-        deviation = image.new_tensor((0.229, 0.224, 0.225))[:, None, None]
+        mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
+        deviation = image.new_tensor(IMAGENET_STD)[:, None, None]
         return (image * deviation + mean) * 2 - 1
 
 

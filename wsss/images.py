@@ -6,13 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from wsss.errors import DataError
 from wsss.log import logger
 from wsss.progress import track
 
+# Of red, green and blue in [0, 1], over ImageNet: what all pretrained backbones here expect.
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
 _UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # 32-bit integers and floats have no known range, so nobody can say which value is white.
 _NO_RANGE = ("I", "F")
@@ -42,6 +47,23 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     with _opened(path) as image:
         image.load()
         return _convert_to_rgb(image)
+
+
+def normalize_image(image: NDArray[np.uint8], device: torch.device | str | None = None) -> Tensor:
+    """Bring an image into the form that backbones take: over ImageNet mean 0 and deviation 1.
+
+    Args:
+        image: (H, W, 3) uint8 RGB.
+        device: where to compute; None: the CPU. A GPU rounds the last bit otherwise.
+
+    Returns:
+        (3, H, W) float32 on the device, in memory with the channels last, as the image has them.
+    """
+    # A copy, because torch takes no views that run backwards, as flips do.
+    pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)
+    mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)
+    std = torch.tensor(IMAGENET_STD, device=device).view(3, 1, 1)
+    return pixels.float().div(255).sub(mean).div(std)
 
 
 def check_images(files: Mapping[str, Path]) -> None:

@@ -6,12 +6,13 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from seeds.infer import multi_scale_maps, normalized_image, write_seeds
+from seeds.infer import multi_scale_maps, write_seeds
 from seeds.model import BASNet
 from wsss.artifacts import read_seed
 from wsss.config import load_config
 from wsss.datasets import DataSet
 from wsss.errors import DataError
+from wsss.images import normalize_image
 
 CPU = torch.device("cpu")
 
@@ -22,7 +23,7 @@ def settings(**changed):
 
 
 def maps_of(network, image, **options):
-    return multi_scale_maps(network, normalized_image(image, CPU), **options)
+    return multi_scale_maps(network, normalize_image(image)[None], **options)
 
 
 class Brightness(torch.nn.Module):

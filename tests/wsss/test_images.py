@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torchvision.transforms import v2
 
 from wsss import images
 from wsss.errors import DataError
-from wsss.images import check_images, read_image
+from wsss.images import IMAGENET_MEAN, IMAGENET_STD, check_images, normalize_image, read_image
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -163,3 +165,33 @@ def test_all_broken_images_are_counted(folder):
         DataError, match=r"expected an image at .*a\.jpg, found no file.* \(and 1 images: gray\)"
     ):
         check_images(files)
+
+
+def test_normalized_by_hand():
+    pixel = np.array([[[255, 0, 128]]], np.uint8)
+    expected = [(1 - 0.485) / 0.229, -0.456 / 0.224, (128 / 255 - 0.406) / 0.225]
+    np.testing.assert_allclose(normalize_image(pixel)[:, 0, 0], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (7, 5), (64, 33)])
+def test_normalized_to_the_last_bit(size):
+    """Stored seeds and masks hang on these bits: the order of the operations is part of the contract."""
+    image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    mean, deviation = np.float32(IMAGENET_MEAN), np.float32(IMAGENET_STD)
+    expected = (image.astype(np.float32) / np.float32(255) - mean) / deviation
+    found = normalize_image(image)
+    assert np.array_equal(found.permute(1, 2, 0).numpy(), expected)
+    assert found.permute(1, 2, 0).is_contiguous()
+    # A flipped view, as crops are.
+    assert torch.equal(normalize_image(image[:, ::-1]), found.flip(2))
+
+
+def test_normalized_as_in_the_training_of_seeds():
+    image = np.random.default_rng(0).integers(0, 256, (9, 8, 3), dtype=np.uint8)
+    other = v2.Compose(
+        [v2.ToImage(), v2.ToDtype(torch.float32, scale=True), v2.Normalize(IMAGENET_MEAN, IMAGENET_STD)]
+    )
+    # torchvision multiplies by 1 / 255: the last bit differs.
+    torch.testing.assert_close(
+        normalize_image(image), other(image).as_subclass(torch.Tensor), rtol=0, atol=1e-6
+    )
