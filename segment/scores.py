@@ -1,21 +1,17 @@
 """Figures of predictions, as numbers for programs and as a table for people."""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from segment.infer import PREDICTIONS, PREDICTIONS_CRF
-from wsss.artifacts import MANIFEST, read_mask
+from wsss.artifacts import read_mask
 from wsss.datasets import DataSet
 from wsss.distributed import is_main
 from wsss.evaluate import evaluate_masks
 
 SCORES = "scores.json"
 TABLE = "scores.md"
-FULL = "full supervision"
-# Networks are compared only where all of these agree.
-_COMPARED = ("split", "network", "initialisation", "iterations", "scales", "flip", "weights")
 
 
 def score_predictions(
@@ -53,30 +49,6 @@ def score_predictions(
     return scored
 
 
-def share_of_full_supervision(out_dir: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """How much of full supervision masks reach, where both are published side by side.
-
-    Args:
-        out_dir: folder of the stage; the others lie beside it as ``segment`` and ``segment-NAME``.
-        manifest: what is about to be published in ``out_dir``.
-
-    Returns:
-        ``share_of_full_supervision``: name of the other folder -> mIoU from masks / mIoU of full supervision.
-        Empty without one of the same network, initialisation, iterations and inference.
-    """
-    shares = {}
-    for file in sorted(out_dir.parent.glob(f"segment*/{MANIFEST}")):
-        other = _read(file)
-        score, others = (one.get("figures", {}).get("mIoU") for one in (manifest, other))
-        full, others_full = (one.get("supervision") == FULL for one in (manifest, other))
-        same = all(manifest.get(key) == other.get(key) for key in _COMPARED)
-        if file.parent == out_dir or file.parent.suffix or full == others_full or not same:
-            continue
-        if score and others:
-            shares[file.parent.name] = round(others / score if full else score / others, 4)
-    return {"share_of_full_supervision": shares} if shares else {}
-
-
 def score_table(scores: Mapping[str, Any]) -> str:
     """Markdown: IoU of each class in percent, with and without the CRF, and what the figures rest on.
 
@@ -109,7 +81,6 @@ def score_table(scores: Mapping[str, Any]) -> str:
 _FACTS = (
     "supervision",
     "masks",
-    "share_of_full_supervision",
     "initialisation",
     "iterations",
     "weights",
@@ -128,11 +99,3 @@ def _shown(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{key.replace('_', ' ')} {one}" for key, one in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return content if isinstance(content, dict) else {}

@@ -11,15 +11,14 @@ from mmengine.config import Config
 from segment.checks import LabelCheck, check_labels, refuse_wrong_masks
 from segment.dataset import label_files
 from segment.infer import write_predictions
-from segment.scores import SCORES, TABLE, score_predictions, score_table, share_of_full_supervision
-from segment.train import CHOSEN, complete_config, train_segmentor
+from segment.scores import SCORES, TABLE, score_predictions, score_table
+from segment.settings import OWNED, check_job, complete_config, downloads
+from segment.train import CHOSEN, train_segmentor
 from wsss.artifacts import atomic_write, write_json
 from wsss.distributed import is_main
-from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.stage import Job, Result, Stage
 
-SEEDS_BACKBONE = Path("train") / "backbone.pth"
 CONFIG = "config.py"
 
 
@@ -54,7 +53,6 @@ def run(job: Job) -> Result:
         network, dataset, image_ids, out_dir=job.out_dir, split=split, **prediction_settings(config)
     )
     figures = score_predictions(job.out_dir, dataset, image_ids, split=split, crf=config.infer.crf)
-    facts |= share_of_full_supervision(job.out_dir, {"split": split, "figures": figures, **facts})
     if is_main():
         write_json(job.out_dir / SCORES, {"split": split, **figures, **facts})
         with atomic_write(job.out_dir / TABLE) as temporary:
@@ -68,46 +66,38 @@ def prediction_settings(config: Config) -> dict[str, Any]:
 
 
 def masks_folder(job: Job) -> Path | None:
-    """Folder of the masks to train on; None: ground truth.
-
-    Raises:
-        ConfigError: ``supervision`` is unknown or contradicts ``reads``.
-    """
-    supervision = job.config.supervision
-    if supervision not in ("masks", "ground_truth"):
-        raise ConfigError(
-            f"expected supervision 'masks' or 'ground_truth', got {supervision!r}: correct 'supervision'"
-        )
-    if supervision == "ground_truth":
-        return None
-    if "masks" not in job.inputs:
-        raise ConfigError(
-            f"expected 'masks' in reads for supervision 'masks', got {tuple(job.inputs)}: correct 'reads'"
-        )
-    return job.inputs["masks"].dir
+    """Folder of the masks to train on; None: ground truth."""
+    return job.inputs["masks"].dir if "masks" in job.inputs else None
 
 
 def seeds_backbone(job: Job) -> Path | None:
     """Weights of the backbone that the stage seeds trained, if the config asks for them.
 
     Raises:
-        ConfigError: ``weights_from`` is unknown or contradicts ``reads``, or there is no such backbone.
+        ArtifactError: the seeds hold no backbone.
     """
-    source = job.config.weights_from
-    if source is None:
-        return None
-    if source != "seeds" or "seeds" not in job.inputs:
-        raise ConfigError(
-            f"expected weights_from None, or 'seeds' with 'seeds' in reads, got {source!r} and reads "
-            f"{tuple(job.inputs)}: correct 'weights_from' or 'reads'"
-        )
-    file = job.inputs["seeds"].dir / SEEDS_BACKBONE
-    if not file.is_file():
-        raise ConfigError(
-            f"expected the backbone that the stage seeds trained at {file}, found no file: "
-            "run the stage seeds, or set weights_from=None and model.backbone.pretrained"
-        )
-    return file
+    return job.inputs["seeds"].backbone() if starts_from_seeds(job.config) else None
+
+
+def starts_from_seeds(config: Config) -> bool:
+    """Whether the backbone starts with the weights that the stage seeds trained."""
+    return bool(config.model.get("pretrained") == "seeds")
+
+
+def reads(config: Config) -> tuple[str, ...]:
+    """Artifacts that a config needs."""
+    masks = () if config.supervision == "ground_truth" else ("masks",)
+    return (*masks, "seeds") if starts_from_seeds(config) else masks
+
+
+def parts(config: Config) -> dict[str, tuple[str, ...]]:
+    """What the training does not depend on: how and what is predicted afterwards."""
+    free = ["infer"]
+    if config.dataset.val_split != config.dataset.train_split and config.select == "last":
+        free += [f"data {config.dataset.val_split}", f"ground truth {config.dataset.val_split}"]
+    if config.supervision == "masks":
+        free.append(f"ground truth {config.dataset.train_split}")
+    return {"train": tuple(free)}
 
 
 def describe_training(job: Job, check: LabelCheck) -> dict[str, Any]:
@@ -158,10 +148,10 @@ def _name_network(model: Mapping[str, Any]) -> str:
 
 def _name_weights(config: Config) -> str:
     """What the initial weights were trained on, and their file without its folder."""
-    if config.weights_from == "seeds":
+    if starts_from_seeds(config):
         return "backbone trained by the stage seeds"
-    backbone = config.model.backbone
-    source = backbone.get("pretrained") or (backbone.get("init_cfg") or {}).get("checkpoint")
+    init = config.model.backbone.get("init_cfg") or {}
+    source = config.model.get("pretrained") or init.get("checkpoint")
     if source is None:
         return "random weights"
     if source == "imagenet":
@@ -170,5 +160,33 @@ def _name_weights(config: Config) -> str:
 
 
 STAGE = Stage(
-    name="segment", reads=("masks",), writes="segment", schema=2, run=run, parts={"train": ("infer",)}
+    name="segment",
+    writes="segment",
+    schema=3,
+    run=run,
+    reads=reads,
+    splits=lambda config: (config.dataset.train_split, config.dataset.val_split),
+    check=check_job,
+    parts=parts,
+    neutral=frozenset(
+        {
+            "allow_ground_truth",
+            "allow_untagged",
+            "default_hooks.checkpoint.interval",
+            "default_hooks.checkpoint.max_keep_ckpts",
+            "infer.num_workers",
+            "log_processor",
+            "test_cfg",
+            "test_dataloader",
+            "test_evaluator",
+            "train_dataloader.num_workers",
+            "train_dataloader.persistent_workers",
+            "val_dataloader.num_workers",
+            "val_dataloader.persistent_workers",
+        }
+    ),
+    owned=OWNED,
+    downloads=downloads,
+    bytes_per_image=20_000,
+    bytes_of_training=1_500_000_000,
 )

@@ -16,65 +16,13 @@ from torch import nn
 
 from wsss import distributed
 from wsss.artifacts import write_json
-from wsss.batches import share_of_batch
-from wsss.errors import ConfigError
 from wsss.log import logger
-from wsss.precision import AMP
 from wsss.training import ProgressHook
 from wsss.weights import load_weights, save_weights
 
 NETWORK = "network.pth"
 CHOSEN = "chosen.json"
 LINES = 10  # with the losses' means, over the whole training
-
-
-def complete_config(
-    config: Config, *, num_classes: int, masks: Path | None, backbone: Path | None = None
-) -> Config:
-    """The config as mmengine's Runner gets it: what the stage knows is put where the Runner looks for it.
-
-    Args:
-        config: a segment config.
-        num_classes: number of classes C of the data set, without background.
-        masks: folder of masks to train on; None: ground truth.
-        backbone: initial weights of the backbone; None: those that the config names.
-
-    Returns:
-        A copy.
-
-    Raises:
-        ConfigError: two sources of weights, an unknown ``select``, a precision that is not there, or a batch
-            that the processes cannot share.
-    """
-    if backbone is not None and config.model.backbone.get("pretrained") is not None:
-        raise ConfigError(
-            f"expected one source of weights, got weights_from {config.weights_from!r} and "
-            f"model.backbone.pretrained {config.model.backbone.pretrained!r}: set one of them to None"
-        )
-    if config.select not in ("last", "best"):
-        raise ConfigError(f"expected select 'last' or 'best', got {config.select!r}: correct 'select'")
-    complete = copy.deepcopy(config)
-    for head in ("decode_head", "auxiliary_head"):
-        if head in complete.model:
-            complete.model[head].num_classes = num_classes + 1
-    if backbone is not None:
-        complete.model.backbone.pretrained = str(backbone)
-    for loader in (complete.train_dataloader, complete.val_dataloader, complete.test_dataloader):
-        loader.dataset.dataset = config.dataset
-        if loader.num_workers == 0:
-            loader.persistent_workers = False
-    complete.train_dataloader.dataset.masks = None if masks is None else str(masks)
-    complete.train_dataloader.batch_size = share_of_batch(
-        config.train_dataloader.batch_size, setting="train_dataloader.batch_size"
-    )
-    complete.param_scheduler.end = config.train_cfg.max_iters
-    complete.randomness.seed = config.seed
-    complete.optim_wrapper.update(_precision(config.amp))
-    if config.infer.window is not None:
-        window = int(config.infer.window)
-        stride = (-(-2 * window // 3),) * 2
-        complete.model.test_cfg = {"mode": "slide", "crop_size": (window, window), "stride": stride}
-    return complete
 
 
 def train_segmentor(config: Config, *, out_dir: Path) -> nn.Module:
@@ -126,19 +74,6 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     network.load_state_dict(load_weights(file, what="a trained network"))
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-
-
-def _precision(amp: str | None) -> dict[str, Any]:
-    """Settings of the optimizer's wrapper for half precision."""
-    if amp not in AMP:
-        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'amp'")
-    if amp == "fp16" and not torch.cuda.is_available():
-        raise ConfigError("expected a GPU for amp='fp16', found none: set it to None or 'bf16'")
-    if amp is None:
-        return {}
-    if amp == "bf16":
-        return {"type": "BFloat16OptimWrapper"}
-    return {"type": "AmpOptimWrapper", "dtype": "float16", "loss_scale": "dynamic"}
 
 
 def _train(config: Config, out_dir: Path) -> None:

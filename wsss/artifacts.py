@@ -20,6 +20,8 @@ from wsss.errors import ArtifactError
 IGNORE = 255
 SCHEMA = 1
 MANIFEST = "manifest.json"
+# Weights of the backbone that a seed method trained: later stages may start from them.
+BACKBONE = "train/backbone.pth"
 SUFFIXES = {"seeds": ".npz", "masks": ".png", "segment": ".png"}
 
 
@@ -275,6 +277,20 @@ class Artifact:
         """Payload file of one image."""
         folder = self.dir / "predictions" / self.split if self.kind == "segment" else self.dir
         return folder / f"{image_id}{SUFFIXES[self.kind]}"
+
+    def backbone(self) -> Path:
+        """Weights of the backbone that these seeds trained.
+
+        Raises:
+            ArtifactError: they hold none: imported seeds, or a method that trains nothing.
+        """
+        file = self.dir / BACKBONE
+        if not file.is_file():
+            raise ArtifactError(
+                f"expected the backbone that the stage seeds trained at {file}, found no file: run the stage "
+                "seeds, or start from other weights (--weights)"
+            )
+        return file
 
 
 def open_artifact(path: str | Path) -> Artifact:

@@ -1,98 +1,240 @@
 """Configuration: mmengine Python files, with overrides that are checked before they are believed."""
 
 import ast
+import dataclasses
 import difflib
-import importlib.util
+import functools
 import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from mmengine.config import Config
 
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT
+from wsss.thresholds import Threshold
 
 CONFIG_DIR = PROJECT_ROOT / "configs"
+COMMAND_LINE = "--cfg-options"
+# Tables whose keys are no settings of the stage; data sets check theirs themselves.
+_FREE_TABLES = ("dataset", "baselines", "tuned")
 
 
-def load_config(
-    stage: str, dataset: str, *, path: str | Path | None = None, options: Sequence[str] = ()
-) -> Config:
-    """Load the preset of a stage for a data set, or a given file, and apply overrides.
+class Described(Protocol):
+    """What `load_settings` must know of a stage."""
+
+    @property
+    def name(self) -> str:
+        """Name of its folder of presets and of ``_base_/NAME.py``, which holds the settings with defaults."""
+
+    @property
+    def owned(self) -> Mapping[str, str]:
+        """Settings that the stage sets itself -> where to set what they follow from."""
+
+    def defaults(self, config: Mapping[str, Any], /) -> Mapping[str, Any]:
+        """Settings of the method that a config names, nested, with their defaults.
+
+        Raises:
+            ConfigError: there is no such method.
+        """
+
+    def owners(self, key: str, /) -> Sequence[str]:
+        """Names of the methods that have a setting."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Settings:
+    """A resolved config, and where its values come from.
+
+    Attributes:
+        config: the resolved config.
+        file: the file that it was loaded from; None: a program made it.
+        options: the overrides that were applied to it, without a stage's name before them.
+        unused: overrides that name no setting of this config, with the message that says so.
+    """
+
+    config: Config
+    file: Path | None = None
+    options: tuple[str, ...] = ()
+    unused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def sources(self) -> Mapping[str, str]:
+        """Dotted name -> where the value comes from, as `value_sources` gives it."""
+        if self.file is None:
+            return {name: "program" for name, _ in flatten(self.config)}
+        return value_sources(self.file, self.config, self.options)
+
+    def threshold(self, name: str) -> Threshold:
+        """The value of a setting as a threshold; who chose it follows from where the value comes from.
+
+        A preset names in ``tuned`` which of its own settings ground truth chose, and on what.
+        """
+        config: Any = self.config
+        for part in name.split("."):
+            config = config[part]
+        source = self.sources[name]
+        if source == COMMAND_LINE:
+            return Threshold(config, "command line")
+        if self.file is None:
+            return Threshold(config, source)
+        tuned = self.config.get("tuned") or {}
+        is_tuned = name in tuned.get("settings", ()) and source == self.sources["tuned.settings"]
+        return Threshold(
+            config, f"preset {source}" + (f", ground truth of {tuned['on']}" if is_tuned else "")
+        )
+
+
+def load_settings(
+    stage: Described, dataset: str, *, path: str | Path | None = None, options: Sequence[str] = ()
+) -> Settings:
+    """Load the preset of a stage for a data set, or a given file, and apply the overrides that it knows.
 
     Args:
-        stage: ``seeds``, ``refine`` or ``segment``.
+        stage: has the defaults and the methods.
         dataset: name of the preset: ``configs/STAGE/DATASET.py``.
         path: a config file to use instead.
         options: overrides ``a.b=value``; values are Python literals, anything else is a string.
 
     Returns:
-        The resolved config.
+        The resolved settings. Overrides of keys that the config does not have are named in ``unused``:
+        another stage, or another method, may have them.
 
     Raises:
-        ConfigError: no such file, a broken file, an unknown key (the nearest name is given), a wrong type.
+        ConfigError: no such file, a broken file, an unknown key (the nearest name is given), a wrong type, or
+            a setting that the stage sets itself.
     """
-    file = Path(path) if path is not None else CONFIG_DIR / stage / f"{dataset}.py"
+    file = Path(path) if path is not None else CONFIG_DIR / stage.name / f"{dataset}.py"
     if not file.is_file():
         raise ConfigError(
-            f"expected a config at {file}, found no file: {_known_presets(stage, path is None)}"
+            f"expected a config at {file}, found no file: {_known_presets(stage.name, path is None)}"
         )
+    config = _read(file)
+    base = _read(CONFIG_DIR / "_base_" / f"{stage.name}.py")
+    # The method may be chosen by an override, and decides which other keys there are.
+    chosen = [option for option in options if option.partition("=")[0] == "method"]
+    apply_options(config, chosen)
+    defaults = merge(base.to_dict(), stage.defaults(config))
+    _check_keys(config, defaults, file, stage)
+    config = Config(merge(_only_missing(stage.defaults(config), config), config.to_dict()))
+    unused: dict[str, str] = {}
+    for option in options:
+        try:
+            apply_options(config, [option], owned=stage.owned)
+        except UnknownKeyError as error:
+            unused[option] = _with_owners(str(error), option.partition("=")[0], stage)
+    used = tuple(option for option in options if option not in unused)
+    return Settings(config, file, used, unused)
+
+
+def load_config(
+    stage: Described, dataset: str, *, path: str | Path | None = None, options: Sequence[str] = ()
+) -> Config:
+    """The config of `load_settings`, for one stage alone: every override must be one of its keys.
+
+    Raises:
+        ConfigError: as `load_settings` does, and where an override names a key that the config does not have.
+    """
+    settings = load_settings(stage, dataset, path=path, options=options)
+    if settings.unused:
+        raise ConfigError(next(iter(settings.unused.values())))
+    return settings.config
+
+
+def options_of(stage: str, options: Sequence[str], stages: Sequence[str]) -> list[str]:
+    """Overrides that may concern a stage, without its name before them.
+
+    Args:
+        stage: name of the stage.
+        options: overrides ``a.b=value`` for all stages, or ``STAGE.a.b=value`` for one.
+        stages: names of all stages.
+
+    >>> options_of("seeds", ["seed=1", "seeds.train.epochs=2", "segment.amp=bf16"], ("seeds", "segment"))
+    ['seed=1', 'train.epochs=2']
+    """
+    own = []
+    for option in options:
+        first, dot, rest = option.partition(".")
+        if not dot or first not in stages:
+            own.append(option)
+        elif first == stage:
+            own.append(rest)
+    return own
+
+
+def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Two nested tables as one; where both have a value, that of ``above``."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+    return merged
+
+
+def _only_missing(defaults: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults without tables that the config has as something else than a table."""
+    return {
+        key: value
+        for key, value in defaults.items()
+        if isinstance(value, Mapping) == isinstance(config.get(key, value), Mapping)
+    }
+
+
+def _read(file: Path) -> Config:
     try:
-        config = Config.fromfile(str(file))
+        return Config.fromfile(str(file))
     except Exception as error:
         message = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ConfigError(
             f"expected a config that loads, got {message!r} in {file}: correct the file"
         ) from error
-    # The method decides which other settings there are.
-    apply_options(config, [one for one in options if one.startswith("method=")])
-    own = _method_defaults(stage, config)
-    common = CONFIG_DIR / "_base_" / f"{stage}.py"
-    if common.is_file():
-        _check_keys(config, _merged(Config.fromfile(str(common)).to_dict(), own), file)
-    config = Config(_merged(own, config.to_dict()))
-    apply_options(config, options)
-    return config
 
 
-def _method_defaults(stage: str, config: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings of the config's method with their defaults; none for a stage without methods."""
-    if "method" not in config or importlib.util.find_spec(f"{stage}.methods") is None:
-        return {}
-    defaults = importlib.import_module(f"{stage}.methods").method_defaults(config)
-    return dict(defaults)
+def _with_owners(message: str, key: str, stage: Described) -> str:
+    """The message of an unknown key, with the methods that have it."""
+    owners = stage.owners(key)
+    if not owners:
+        return message
+    return f"{message.partition(': ')[0]}: it is a setting of {' and '.join(map(repr, owners))}, set method"
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested tables as one; where both have a value, that of ``above``."""
-    merged = dict(below)
-    for key, value in above.items():
-        old = merged.get(key)
-        merged[key] = (
-            _merged(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
-        )
-    return merged
-
-
-def load_dataset_settings(preset: str) -> dict[str, Any]:
+def load_dataset_settings(preset: str, options: Sequence[str] = ()) -> dict[str, Any]:
     """Settings of a data set alone: the table ``dataset`` of ``configs/_base_/PRESET.py``.
 
+    Args:
+        preset: name of the data set.
+        options: overrides ``dataset.KEY=value``; those of anything else are passed over.
+
     Raises:
-        ConfigError: there is no such preset.
+        ConfigError: there is no such preset, or it has no such setting.
     """
     file = CONFIG_DIR / "_base_" / f"{preset}.py"
-    settings = Config.fromfile(str(file)).get("dataset") if file.is_file() else None
-    if not isinstance(settings, Mapping):
-        raise ConfigError(f"expected a preset of a data set at {file}, found none: correct --preset")
-    return dict(settings)
+    config = _read(file) if file.is_file() else Config()
+    if not isinstance(config.get("dataset"), Mapping):
+        known = sorted(one.stem for one in file.parent.glob("*.py") if "dataset" in _read(one))
+        raise ConfigError(
+            f"expected a preset of a data set at {file}, found none: choose out of {', '.join(known)}"
+        )
+    apply_options(config, [option for option in options if option.startswith("dataset.")])
+    return dict(config.dataset)
 
 
-def apply_options(config: Config, options: Sequence[str]) -> None:
+class UnknownKeyError(ConfigError):
+    """An override of a key that the config does not have."""
+
+
+def apply_options(config: Config, options: Sequence[str], *, owned: Mapping[str, str] | None = None) -> None:
     """Apply overrides ``a.b=value`` in place.
 
+    Args:
+        config: a resolved config.
+        options: the overrides.
+        owned: settings that nobody may override -> where to set what they follow from.
+
     Raises:
-        ConfigError: no ``=``, a key that the config does not have, or a value of another type.
+        UnknownKeyError: a key that the config does not have.
+        ConfigError: no ``=``, a value of another type, or an owned setting.
     """
     for option in options:
         name, separator, text = option.partition("=")
@@ -103,6 +245,9 @@ def apply_options(config: Config, options: Sequence[str]) -> None:
             ".".join(key.split(".")[:depth]) for key in known for depth in range(1, key.count(".") + 1)
         }
         value = _parse(text)
+        advice = next((say for key, say in (owned or {}).items() if f"{key}.".startswith(f"{name}.")), None)
+        if advice is not None:
+            raise ConfigError(f"expected a setting that can be set, got {name!r} in --cfg-options: {advice}")
         if name in branches and not isinstance(value, Mapping):
             raise ConfigError(
                 f"expected a table for {name}, got {value!r} in --cfg-options: set one of its keys, such as "
@@ -112,7 +257,7 @@ def apply_options(config: Config, options: Sequence[str]) -> None:
         for key, leaf in [(name, value)] if name in known else flatten({name: value}):
             if key not in known:
                 nearest = _nearest(key, [*known, *branches])
-                raise ConfigError(f"expected a known key, got {key!r} in --cfg-options: {nearest}")
+                raise UnknownKeyError(f"expected a known key, got {key!r} in --cfg-options: {nearest}")
             _check_type(key, known[key], leaf)
         config.merge_from_dict({name: value})
 
@@ -134,7 +279,7 @@ def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] 
 
     def source(name: str) -> str:
         if any(f"{name}.".startswith(f"{one}.") for one in overridden):
-            return "--cfg-options"
+            return COMMAND_LINE
         found = next((path for path, own in layers if _sets(own, name.split("."))), None)
         if found is None:
             return f"method {config.get('method')}"
@@ -169,17 +314,18 @@ def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield name, value
 
 
-def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Path) -> None:
-    """Refuse keys that the stage's defaults do not know; ``dataset`` is checked by the data set itself."""
+def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Path, stage: Described) -> None:
+    """Refuse keys that neither the stage nor the method knows; the data set checks ``dataset`` itself."""
     known = dict(flatten(defaults))
     # Another class has settings of its own, which it checks itself when it is built.
     other = tuple(f"{name}." for name in _tables_of_another_type(config, defaults))
     for name, value in flatten(config):
         top = name.split(".")[0]
-        if top in ("dataset", "baselines") or name.startswith(other):
+        if top in _FREE_TABLES or name.startswith(other):
             continue
         if name not in known:
-            raise ConfigError(f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}")
+            message = f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}"
+            raise ConfigError(_with_owners(message, name, stage))
         _check_type(name, known[name], value)
 
 

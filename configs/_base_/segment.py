@@ -16,10 +16,6 @@ default_scope = "mmseg"
 
 # What only the stage reads; mmsegmentation passes it over.
 supervision = "masks"  # "ground_truth": full supervision, the yardstick; every figure says so
-reads = ("masks",)  # artifacts: add "seeds" for weights_from="seeds"; full supervision needs no "masks"
-weights_from = (
-    None  # "seeds": the backbone that the stage seeds trained (model.backbone.pretrained must be None)
-)
 pretrained_on = "ImageNet"  # what the initial weights were trained on; stands beside every figure
 allow_ground_truth = False  # masks that are the ground truth are refused; True: figures say full supervision
 allow_untagged = False  # so are masks with classes that are not among the tags of their image
@@ -38,6 +34,9 @@ baselines = dict()  # name -> config file beside this one; published as segment-
 
 model = dict(
     type="DeepLabV2",
+    # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or the
+    # path of a state dict
+    pretrained="imagenet",
     train_scales=(0.5, 0.75, 1.0),  # one cross entropy each, and one of their pixel-wise maximum
     label_stride=8,  # the loss is taken at the stride of the logits, as the paper does
     data_preprocessor=dict(
@@ -52,7 +51,6 @@ model = dict(
     backbone=dict(
         type="CutBackbone",
         name="resnet101",
-        pretrained="imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
         output_stride=8,
         dilate=True,
         freeze_norm=True,
@@ -75,8 +73,9 @@ train_dataloader = dict(
     sampler=dict(type="PlacedSampler", shuffle=True),
     dataset=dict(
         type="ProjectDataset",
-        dataset="configs/_base_/voc.py",  # the stage puts the config's own `dataset` here
-        masks="work/voc/masks",  # the stage puts its input here; None: ground truth
+        # The stage puts the config's own `dataset` and its input here; these are for mmsegmentation's tools.
+        dataset="configs/_base_/voc.py",
+        masks="work/voc/masks",
         pipeline=[
             dict(type="ReadImage"),
             dict(type="ReadMask"),

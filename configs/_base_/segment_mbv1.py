@@ -28,5 +28,5 @@ optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=1e-5, weight_decay=0.01),
     paramwise_cfg=dict(head_factor=100.0, head_bias_factor=100.0),
 )
-param_scheduler = dict(end=600)
+
 default_hooks = dict(checkpoint=dict(interval=50))

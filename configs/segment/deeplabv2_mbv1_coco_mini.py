@@ -2,13 +2,6 @@
 # Shows on two CPU cores that the stage runs on COCO: a few steps.
 _base_ = ["../_base_/coco_mini.py", "../_base_/segment_mbv1.py"]
 infer = dict(scales=(0.5,), flip=False)
-model = dict(
-    backbone=dict(pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth"),
-    decode_head=dict(num_classes=81),
-)
-train_dataloader = dict(dataset=dict(dataset="configs/_base_/coco_mini.py", masks="work/coco_mini/masks"))
+model = dict(pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth")
 train_cfg = dict(max_iters=20, val_interval=10)
-param_scheduler = dict(end=20)
 default_hooks = dict(checkpoint=dict(interval=10))
-val_dataloader = dict(dataset=dict(dataset="configs/_base_/coco_mini.py"))
-test_dataloader = val_dataloader

@@ -2,6 +2,3 @@
 # Your own images, from ImageNet weights that are downloaded once; two CPU cores train it within ten minutes.
 _base_ = ["../_base_/folder.py", "../_base_/segment_mbv1.py"]
 infer = dict(scales=(0.5, 0.75, 1.0))
-train_dataloader = dict(dataset=dict(dataset="configs/_base_/folder.py", masks="work/folder/masks"))
-val_dataloader = dict(dataset=dict(dataset="configs/_base_/folder.py"))
-test_dataloader = val_dataloader

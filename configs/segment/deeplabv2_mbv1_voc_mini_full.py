@@ -2,6 +2,4 @@
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
 _base_ = ["deeplabv2_mbv1_voc_mini.py"]
 supervision = "ground_truth"
-reads = ()
-train_dataloader = dict(dataset=dict(masks=None))
 baselines = dict(_delete_=True)

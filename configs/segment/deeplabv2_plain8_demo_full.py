@@ -2,6 +2,4 @@
 # Full supervision, the yardstick: the same network, initialisation and iterations on ground truth.
 _base_ = ["deeplabv2_plain8_demo.py"]
 supervision = "ground_truth"
-reads = ("seeds",)
-train_dataloader = dict(dataset=dict(masks=None))
 baselines = dict(_delete_=True)

@@ -15,4 +15,3 @@ train_dataloader = dict(
     ),
 )
 train_cfg = dict(max_iters=30000)
-param_scheduler = dict(end=30000)

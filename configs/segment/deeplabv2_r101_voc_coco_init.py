@@ -6,5 +6,6 @@ _base_ = ["deeplabv2_r101_voc.py"]
 pretrained_on = "ImageNet and MS-COCO"
 model = dict(
     data_preprocessor=dict(mean=[122.675, 116.669, 104.008], std=[1.0, 1.0, 1.0]),  # as those weights expect
-    backbone=dict(released=True, pretrained="data/weights/deeplabv1_resnet101-coco.pth"),
+    pretrained="data/weights/deeplabv1_resnet101-coco.pth",
+    backbone=dict(released=True),
 )

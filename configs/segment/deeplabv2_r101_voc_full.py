@@ -4,5 +4,3 @@
 # network, the paper of BAS has 77.6; not measured by us yet).
 _base_ = ["deeplabv2_r101_voc.py"]
 supervision = "ground_truth"
-reads = ()
-train_dataloader = dict(dataset=dict(masks=None))

@@ -44,10 +44,9 @@ def tiny_config(demo_settings):
     config.dataset = demo_settings
     config.merge_from_dict(
         {
-            "reads": (),
-            "weights_from": None,
+            "model": {"pretrained": None},
             "infer": {"scales": (1.0,)},
-            "train_dataloader": {"batch_size": 2, "num_workers": 0},
+            "train_dataloader": {"batch_size": 2, "num_workers": 0, "dataset": {"masks": None}},
             "val_dataloader": {"num_workers": 0},
             "train_cfg": {"max_iters": 4},
             "default_hooks": {"checkpoint": {"interval": 2}},

@@ -1,9 +1,6 @@
 """The table for people, and the share of full supervision, by hand."""
 
-import pytest
-
-from segment.scores import score_table, share_of_full_supervision
-from wsss.artifacts import MANIFEST, write_json
+from segment.scores import score_table
 
 SCORES = {
     "split": "val",
@@ -52,53 +49,3 @@ def test_table_with_crf_has_a_column_more():
 def test_table_without_ground_truth_says_so():
     bare = {"split": "test", "network": "n", "supervision": "masks"}
     assert "No ground truth, so no score." in score_table(bare)
-
-
-def published(folder, **changes):
-    manifest = {
-        key: SCORES[key] for key in ("split", "network", "initialisation", "iterations", "scales", "flip")
-    }
-    manifest |= {"weights": "last iteration", "supervision": "masks", "figures": {"mIoU": 0.5}, **changes}
-    folder.mkdir(parents=True)
-    write_json(folder / MANIFEST, manifest)
-    return manifest
-
-
-FULL = {"supervision": "full supervision", "figures": {"mIoU": 0.8}}
-
-
-def test_share_is_recorded_by_whichever_is_published_last(tmp_path):
-    masks = published(tmp_path / "segment")
-    assert share_of_full_supervision(tmp_path / "segment", masks) == {}
-    full = published(tmp_path / "segment-full", **FULL)
-    assert share_of_full_supervision(tmp_path / "segment-full", full) == {
-        "share_of_full_supervision": {"segment": 0.625}
-    }
-    assert share_of_full_supervision(tmp_path / "segment", masks) == {
-        "share_of_full_supervision": {"segment-full": 0.625}
-    }
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        pytest.param({"iterations": 200}, id="longer"),
-        pytest.param({"initialisation": "ImageNet and MS-COCO (x.pth)"}, id="other-weights"),
-        pytest.param({"weights": "iteration 50, chosen on val, one scale"}, id="chosen-on-val"),
-        pytest.param({"scales": [1.0]}, id="other-scales"),
-        pytest.param({"split": "train"}, id="other-split"),
-        pytest.param({"figures": {}}, id="no-score"),
-    ],
-)
-def test_only_like_is_compared_with_like(tmp_path, changes):
-    masks = published(tmp_path / "segment")
-    published(tmp_path / "segment-full", **{**FULL, **changes})
-    assert share_of_full_supervision(tmp_path / "segment", masks) == {}
-
-
-def test_older_and_broken_folders_are_left_out(tmp_path):
-    masks = published(tmp_path / "segment")
-    published(tmp_path / "segment-full.previous", **FULL)
-    (tmp_path / "segment-broken").mkdir()
-    (tmp_path / "segment-broken" / MANIFEST).write_text("{")
-    assert share_of_full_supervision(tmp_path / "segment", masks) == {}

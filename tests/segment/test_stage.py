@@ -1,22 +1,22 @@
 """The stage on a tiny data set: what it publishes, what it reads, what it refuses."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from typer.testing import CliRunner
 
-import wsss.cli.run as command
 from segment.checks import LabelCheck
-from segment.stage import STAGE, describe_training, masks_folder, run, seeds_backbone
+from segment.stage import STAGE, describe_training, run, seeds_backbone
 from wsss.artifacts import MANIFEST, Artifact, read_mask, write_json, write_mask
 from wsss.backbones import build_backbone
-from wsss.cli import app
+from wsss.config import Settings
+from wsss.engine import run_stage
 from wsss.errors import ArtifactError, ConfigError
 from wsss.metrics import confusion_matrix, mean_iou
-from wsss.stage import Job, run_stage
+from wsss.stage import Input, Job, Preview
 
 
 @pytest.fixture
@@ -52,14 +52,13 @@ def seeds(tmp_path):
 @pytest.fixture
 def masks_config(tiny_config):
     tiny_config.supervision = "masks"
-    tiny_config.reads = ("masks",)
     tiny_config.train_cfg.max_iters = 2
     return tiny_config
 
 
 def test_stage_trains_on_masks_predicts_and_scores(masks_config, demo, masks, tmp_path):
     work = tmp_path / "work"
-    artifact = run_stage(STAGE, masks_config, dataset_name="tiny", work_dir=work)
+    artifact = run_stage(STAGE, Settings(masks_config), dataset_name="tiny", work_dir=work)
     assert artifact.split == "val"
     assert artifact.ids == demo.ids("val")
     scores = json.loads((work / "segment" / "scores.json").read_text())
@@ -91,14 +90,14 @@ def test_stage_trains_on_masks_predicts_and_scores(masks_config, demo, masks, tm
     assert Config.fromfile(work / "segment" / "config.py").model.decode_head.num_classes == 7
     assert scores["iterations"] == 2
     written = (work / "segment" / "train" / "network.pth").stat().st_mtime_ns
-    run_stage(STAGE, masks_config, dataset_name="tiny", work_dir=work)
+    run_stage(STAGE, Settings(masks_config), dataset_name="tiny", work_dir=work)
     assert (work / "segment" / "train" / "network.pth").stat().st_mtime_ns == written
 
 
 def test_ground_truth_as_masks_is_refused_or_called_so(masks_config, demo, masks, tmp_path):
     for image_id in demo.ids("train"):
         write_mask(masks.file(image_id), read_mask(demo.mask_path(image_id)))
-    job = Job(masks_config, demo, {"masks": masks}, tmp_path / "out")
+    job = Job(Settings(masks_config), demo, {"masks": masks}, tmp_path / "out")
     with pytest.raises(ArtifactError, match="got the ground truth for 6 of 6 images"):
         run(job)
     assert not (tmp_path / "out").exists()
@@ -112,12 +111,12 @@ def test_ground_truth_as_masks_is_refused_or_called_so(masks_config, demo, masks
 @pytest.mark.parametrize(
     ("settings", "expected"),
     [
-        ({"weights_from": "seeds"}, "backbone trained by the stage seeds"),
+        ({"model.pretrained": "seeds"}, "backbone trained by the stage seeds"),
         ({}, "random weights"),
-        ({"model.backbone.pretrained": "imagenet"}, "ImageNet (torchvision or timm)"),
-        ({"model.backbone.pretrained": "/some/where/w.pth"}, "ImageNet (w.pth)"),
+        ({"model.pretrained": "imagenet"}, "ImageNet (torchvision or timm)"),
+        ({"model.pretrained": "/some/where/w.pth"}, "ImageNet (w.pth)"),
         (
-            {"model.backbone.pretrained": "a/coco.pth", "pretrained_on": "ImageNet and MS-COCO"},
+            {"model.pretrained": "a/coco.pth", "pretrained_on": "ImageNet and MS-COCO"},
             "ImageNet and MS-COCO (coco.pth)",
         ),
         (
@@ -129,15 +128,15 @@ def test_ground_truth_as_masks_is_refused_or_called_so(masks_config, demo, masks
 def test_initialisation_is_told_without_paths(tiny_config, demo, tmp_path, settings, expected):
     tiny_config.merge_from_dict(settings)
     check = LabelCheck(images=6, ignored=0.1, compared=0, identical=0, untagged=())
-    facts = describe_training(Job(tiny_config, demo, {}, tmp_path), check)
+    facts = describe_training(Job(Settings(tiny_config), demo, {}, tmp_path), check)
     assert facts["initialisation"] == expected
 
 
 def test_full_supervision_says_so_and_needs_no_masks(tiny_config, demo, seeds, tmp_path):
     tiny_config.train_cfg.max_iters = 1
-    tiny_config.weights_from = "seeds"
+    tiny_config.model.pretrained = "seeds"
     tiny_config.infer.crf = True
-    job = Job(tiny_config, demo, {"seeds": seeds}, tmp_path / "out")
+    job = Job(Settings(tiny_config), demo, {"seeds": seeds}, tmp_path / "out")
     result = run(job)
     assert result.extra["supervision"] == "full supervision"
     assert result.extra["initialisation"] == "backbone trained by the stage seeds"
@@ -151,7 +150,7 @@ def test_without_ground_truth_there_are_predictions_and_no_score(
     masks_config, demo, masks, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(type(demo), "mask_path", lambda self, image_id: None)
-    result = run(Job(masks_config, demo, {"masks": masks}, tmp_path / "out"))
+    result = run(Job(Settings(masks_config), demo, {"masks": masks}, tmp_path / "out"))
     assert result.figures == {}
     predicted = read_mask(
         tmp_path / "out" / "predictions" / "val" / f"{demo.ids('val')[0]}.png", num_classes=6
@@ -163,47 +162,64 @@ def test_damaged_mask_is_named_before_training(masks_config, demo, masks, tmp_pa
     image_id = demo.ids("train")[4]
     write_mask(masks.file(image_id), np.full((4, 4), 1))
     with pytest.raises(Exception, match=rf"got \(4, 4\) at .*{image_id}\.png"):
-        run(Job(masks_config, demo, {"masks": masks}, tmp_path / "out"))
+        run(Job(Settings(masks_config), demo, {"masks": masks}, tmp_path / "out"))
     assert not (tmp_path / "out" / "train").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ({"supervision": "masks"}, ("masks",)),
+        ({"supervision": "masks", "model.pretrained": "seeds"}, ("masks", "seeds")),
+        ({"supervision": "ground_truth"}, ()),
+        ({"supervision": "ground_truth", "model.pretrained": "seeds"}, ("seeds",)),
+    ],
+)
+def test_what_it_reads_follows_from_supervision_and_weights(tiny_config, settings, expected):
+    tiny_config.merge_from_dict(settings)
+    assert STAGE.reads(tiny_config) == expected
+
+
+def test_seeds_without_a_backbone_are_refused(tiny_config, demo, seeds, tmp_path):
+    tiny_config.model.pretrained = "seeds"
+    (seeds.dir / "train" / "backbone.pth").unlink()
+    with pytest.raises(
+        ArtifactError, match=r"run the stage seeds, or start from other weights \(--weights\)"
+    ):
+        seeds_backbone(Job(Settings(tiny_config), demo, {"seeds": seeds}, tmp_path))
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        pytest.param(
-            {"supervision": "full"}, "expected supervision 'masks' or 'ground_truth', got 'full'", id="typo"
-        ),
-        pytest.param(
-            {"supervision": "masks"},
-            r"expected 'masks' in reads for supervision 'masks', got \(\)",
-            id="reads",
-        ),
+        ({"supervision": "full"}, "expected supervision one of 'masks', 'ground_truth', got 'full'"),
+        ({"select": "first"}, "expected select one of 'last', 'best', got 'first'"),
+        ({"amp": "fp8"}, "expected amp one of None, 'bf16', 'fp16', got 'fp8'"),
+        ({"train_cfg.max_iters": -1}, "expected train_cfg.max_iters at least 1, got -1"),
+        ({"infer.scales": (0.5, -1)}, "expected infer.scales above 0, got"),
+        ({"infer.scales": ()}, "expected at least one scale, got none"),
+        ({"model.decode_head.in_channels": 5}, "in_channels=128 for level 4 of plain8, got 5"),
+        ({"model.pretrained": "nowhere.pth"}, "nowhere.pth, found no file"),
     ],
 )
-def test_contradictory_supervision_is_refused(tiny_config, demo, tmp_path, settings, message):
+def test_what_cannot_be_trained_is_refused_before_anything_is_made(tiny_config, demo, settings, message):
     tiny_config.merge_from_dict(settings)
-    with pytest.raises(ConfigError, match=message):
-        masks_folder(Job(tiny_config, demo, {}, tmp_path))
+    with pytest.raises(ConfigError, match=re.escape(message)):
+        STAGE.check(Preview(tiny_config, demo, {}))
 
 
-def test_contradictory_weights_are_refused(tiny_config, demo, seeds, tmp_path):
-    tiny_config.weights_from = "seeds"
-    with pytest.raises(ConfigError, match=r"got 'seeds' and reads \(\): correct 'weights_from' or 'reads'"):
-        seeds_backbone(Job(tiny_config, demo, {}, tmp_path))
-    (seeds.dir / "train" / "backbone.pth").unlink()
-    with pytest.raises(ConfigError, match="run the stage seeds, or set weights_from=None"):
-        seeds_backbone(Job(tiny_config, demo, {"seeds": seeds}, tmp_path))
+def test_a_backbone_of_another_network_is_refused(tiny_config, demo, tmp_path):
+    tiny_config.model.pretrained = "seeds"
+    inputs = {"seeds": Input("seeds", tmp_path, "key", {"model.backbone": "resnet50"})}
+    with pytest.raises(ConfigError, match=r"expected seeds on 'plain8' .* got 'resnet50'"):
+        STAGE.check(Preview(tiny_config, demo, inputs))
 
 
-def test_the_flag_reaches_the_stage_segment_alone(monkeypatch):
-    seen = {}
-
-    def note(name, dataset, *, options, **rest):
-        seen[name] = options
-        return []
-
-    monkeypatch.setattr(command, "_run_with_baselines", note)
-    monkeypatch.setattr(command, "_print_figures", lambda artifacts, as_json: None)
-    result = CliRunner().invoke(app, ["run", "all", "demo", "--allow-ground-truth"])
-    assert result.exit_code == 0, result.output
-    assert seen == {"seeds": [], "refine": [], "segment": ["allow_ground_truth=True"]}
+def test_a_training_does_not_depend_on_what_is_predicted(tiny_config):
+    tiny_config.supervision = "masks"
+    assert STAGE.parts(tiny_config)["train"] == (
+        "infer", "data val", "ground truth val", "ground truth train",
+    )  # fmt: skip
+    tiny_config.supervision = "ground_truth"
+    tiny_config.select = "best"
+    assert STAGE.parts(tiny_config)["train"] == ("infer",)

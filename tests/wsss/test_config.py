@@ -2,10 +2,16 @@
 
 import pytest
 
-from wsss.config import CONFIG_DIR, apply_options, flatten, load_config, value_sources
+from wsss.cli.stages import STAGES, load_stage
+from wsss.config import CONFIG_DIR, apply_options, flatten, load_dataset_settings, load_settings, options_of
+from wsss.config import load_config as load_config_of
 from wsss.errors import ConfigError
 
 PRESETS = sorted(file for file in CONFIG_DIR.glob("[!_]*/*.py"))
+
+
+def load_config(stage, dataset, **kwargs):
+    return load_config_of(load_stage(stage), dataset, **kwargs)
 
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{file.parent.name}/{file.stem}")
@@ -102,10 +108,40 @@ def test_every_value_has_a_source(tmp_path):
     file = tmp_path / "mine.py"
     file.write_text(f'_base_ = ["{CONFIG_DIR / "seeds" / "demo.py"}"]\ntrain = dict(crop=80)\n')
     options = ["train.epochs=2", "model.loss_weights={'area': 1.0}"]
-    config = load_config("seeds", "demo", path=file, options=options)
-    sources = value_sources(file, config, options)
-    assert set(sources) == set(dict(flatten(config)))
+    settings = load_settings(load_stage("seeds"), "demo", path=file, options=options)
+    sources = settings.sources
+    assert set(sources) == set(dict(flatten(settings.config)))
     assert sources["train.crop"] == str(file)
     assert sources["train.epochs"] == sources["model.loss_weights.area"] == "--cfg-options"
     assert sources["train.resize"] == "seeds/bas_plain8_demo.py"
     assert sources["train.batch_size"] == "_base_/seeds.py"
+    assert sources["model.loss_weights.guidance"] == "method bas"
+
+
+def threshold(name, *options, stage="refine", dataset="voc"):
+    return str(load_settings(load_stage(stage), dataset, options=options).threshold(name))
+
+
+def test_who_chose_a_threshold_follows_from_where_its_value_came_from():
+    assert threshold("infer.background_score") == "0.22 (preset method irn)"
+    assert threshold("infer.background_score", "infer.background_score=0.4") == "0.4 (command line)"
+    on = "ground truth of voc_mini, train"
+    assert threshold("infer.beta", dataset="voc_mini") == f"6.0 (preset _base_/refine_mbv1.py, {on})"
+    # The same value by hand is the hand's.
+    assert threshold("infer.beta", "infer.beta=6.0", dataset="voc_mini") == "6.0 (command line)"
+    # The folder's preset inherits the value, and with it what chose it.
+    assert on in threshold("infer.beta", dataset="folder")
+
+
+def test_overrides_of_other_stages_are_left_to_them():
+    options = ["seed=1", "seeds.train.epochs=2", "segment.train_cfg.max_iters=3", "segmented=1"]
+    assert options_of("seeds", options, tuple(STAGES)) == ["seed=1", "train.epochs=2", "segmented=1"]
+    settings = load_settings(load_stage("seeds"), "demo", options=["train.epochs=2", "train_cfg.max_iters=3"])
+    assert settings.options == ("train.epochs=2",)
+    assert list(settings.unused) == ["train_cfg.max_iters=3"]
+
+
+def test_settings_of_a_data_set_alone():
+    assert load_dataset_settings("voc", ["dataset.root=/x", "train.epochs=1"])["root"] == "/x"
+    with pytest.raises(ConfigError, match=r"choose out of .*voc_animals"):
+        load_dataset_settings("vok")

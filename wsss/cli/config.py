@@ -9,7 +9,9 @@ from rich.table import Table
 
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
-from wsss.config import CONFIG_DIR, flatten, load_config, value_sources
+from wsss.cli.stages import STAGES, load_stage
+from wsss.config import flatten, load_settings
+from wsss.errors import ConfigError
 
 config = typer.Typer(no_args_is_help=True, help="Look at settings.")
 app.add_typer(config, name="config")
@@ -32,10 +34,13 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print the resolved settings of a stage, each with the file that set it last."""
+    if stage not in STAGES:
+        raise ConfigError(f"expected a stage out of {', '.join(STAGES)}, got {stage!r}: correct the command")
     options = with_root(cfg_options, data_root)
-    path = from_here(file)
-    resolved = load_config(stage, dataset, path=path, options=options)
-    sources = value_sources(path or CONFIG_DIR / stage / f"{dataset}.py", resolved, options)
+    settings = load_settings(load_stage(stage), dataset, path=from_here(file), options=options)
+    if settings.unused:
+        raise ConfigError(next(iter(settings.unused.values())))
+    resolved, sources = settings.config, settings.sources
     if as_json:
         print_json({name: {"value": value, "from": sources[name]} for name, value in flatten(resolved)})
         return

@@ -12,7 +12,7 @@ from rich.table import Table
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
-from wsss.config import load_config
+from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError
 from wsss.evaluate import evaluate_masks, oracle, sweep_rows, sweep_seeds
@@ -40,7 +40,7 @@ def evaluate(
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     artifact = open_artifact(folder)
-    truth = build_dataset(load_config("seeds", dataset, options=with_root(cfg_options, data_root)).dataset)
+    truth = build_dataset(load_dataset_settings(dataset, with_root(cfg_options, data_root)))
     if sweep:
         _print_sweep(artifact, _sweep(artifact, truth, power or (), from_here(seeds)), as_json=as_json)
         return

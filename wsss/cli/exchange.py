@@ -8,7 +8,7 @@ import typer
 from wsss.artifacts import Artifact, open_artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, print_json, with_root
-from wsss.config import load_config
+from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.formats import (
     EXPORTED_MASKS,
@@ -94,8 +94,8 @@ def export_masks_verb(src: Published, dst: Target, format: MaskOut, as_json: AsJ
 def _open_dataset(name: str | None, split: str | None, options: list[str]) -> tuple[DataSet | None, str]:
     if name is None:
         return None, split or "train"
-    settings = load_config("seeds", name, options=options).dataset
-    return build_dataset(settings), split or settings.train_split
+    settings = load_dataset_settings(name, options)
+    return build_dataset(settings), split or settings["train_split"]
 
 
 def _report(artifact: Artifact, *, as_json: bool, to: Path | None = None) -> None:

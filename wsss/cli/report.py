@@ -7,7 +7,7 @@ import typer
 
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
-from wsss.config import load_config
+from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import WsssError
 from wsss.log import logger
@@ -39,9 +39,9 @@ def report(
 
 
 def _open_dataset(name: str, options: list[str]) -> DataSet | None:
-    config = load_config("seeds", name, options=options)
+    settings = load_dataset_settings(name, options)
     try:
-        return build_dataset(config.dataset)
+        return build_dataset(settings)
     except WsssError as error:
         logger.warning("no pictures: %s", error)
         return None

@@ -1,9 +1,8 @@
-"""``wsss run``: the stages."""
+"""``wsss run`` and ``wsss plan``: the stages."""
 
-import importlib
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,84 +13,160 @@ from rich.table import Table
 from wsss.artifacts import Artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
-from wsss.config import load_config
+from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
+from wsss.comparison import shares_of_full_supervision
 from wsss.distributed import exit_together, is_main, join, launch, launcher
+from wsss.engine import run_step
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
-from wsss.stage import Stage, run_stage
+from wsss.thresholds import Threshold
 
-STAGES = {"seeds": "seeds.stage:STAGE", "refine": "refine.stage:STAGE", "segment": "segment.stage:STAGE"}
+StageName = Annotated[str, typer.Argument(metavar="STAGE", help="seeds, refine, segment or all")]
+DatasetName = Annotated[
+    str, typer.Argument(metavar="DATASET", help="a preset's name: demo, voc, coco, folder, ...")
+]
+ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config file instead of the preset.")]
+WorkDir = Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")]
+Variant = Annotated[str, typer.Option(help="Publish as KIND-VARIANT beside the main one, without baselines.")]
+Split = Annotated[str | None, typer.Option(help="Split to train on and to make seeds and masks of.")]
+Seeds = Annotated[Path | None, typer.Option(help="Published seeds to read instead of our own.")]
+Masks = Annotated[Path | None, typer.Option(help="Published masks to train on instead of our own.")]
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        help="Initial weights of the backbone in every stage: a file, imagenet, or none for random."
+    ),
+]
+AllowGroundTruth = Annotated[
+    bool, typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so.")
+]
+Baselines = Annotated[bool, typer.Option(help="Run the baselines that the preset names too.")]
+Resume = Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop, as wsss plan does.")]
 
 
 @app.command(epilog="Example: wsss run all demo")
 def run(
-    stage: Annotated[str, typer.Argument(help="seeds, refine, segment or all")],
-    dataset: Annotated[str, typer.Argument(help="a preset's name: demo, voc, coco, folder, ...")],
-    config: Annotated[Path | None, typer.Option(help="A config file instead of the preset.")] = None,
+    stage: StageName,
+    dataset: DatasetName,
+    config: ConfigFile = None,
     data_root: DataRoot = None,
-    work_dir: Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")] = None,
+    work_dir: WorkDir = None,
     cfg_options: CfgOptions = None,
-    variant: Annotated[
-        str, typer.Option(help="Publish as KIND-VARIANT beside the main one, without baselines.")
-    ] = "",
-    split: Annotated[
-        str | None, typer.Option(help="Split to train on and to make seeds and masks of.")
-    ] = None,
-    seeds: Annotated[Path | None, typer.Option(help="Published seeds to refine instead of our own.")] = None,
-    masks: Annotated[
-        Path | None, typer.Option(help="Published masks to train on instead of our own.")
-    ] = None,
-    allow_ground_truth: Annotated[
-        bool,
-        typer.Option("--allow-ground-truth", help="Train on masks that are the ground truth, and say so."),
-    ] = False,
-    baselines: Annotated[bool, typer.Option(help="Run the baselines that the preset names too.")] = True,
-    resume: Annotated[bool, typer.Option(help="Skip what is done, continue what was interrupted.")] = True,
+    variant: Variant = "",
+    split: Split = None,
+    seeds: Seeds = None,
+    masks: Masks = None,
+    weights: Weights = None,
+    allow_ground_truth: AllowGroundTruth = False,
+    baselines: Baselines = True,
+    resume: Resume = True,
+    dry_run: DryRun = False,
     as_json: AsJson = False,
 ) -> None:
     """Run one stage, or all three in turn, and print the figures.
 
-    GPUS=N in the environment starts N processes, one per GPU, or N on the CPUs where there is no GPU.
+    What cannot work is refused before anything is made: see wsss plan. GPUS=N in the environment starts N
+    processes, one per GPU, or N on the CPUs where there is no GPU.
     """
     processes = _wanted_processes()
-    if processes > 1 and launcher() == "none":
+    if processes > 1 and launcher() == "none" and not dry_run:
         raise typer.Exit(launch(processes))
     join()
     if not is_main():
         # What goes wrong is said by whoever it happens to, everything else once.
         logger.setLevel(logging.ERROR)
-    names = tuple(STAGES) if stage == "all" else (stage,)
-    if stage != "all" and stage not in STAGES:
-        raise ConfigError(
-            f"expected a stage out of {', '.join(STAGES)} or all, got {stage!r}: correct the command"
-        )
-    if stage == "all" and config is not None:
-        raise ConfigError("expected one stage with --config, got all: run the stages one by one")
-    folder = from_here(work_dir) or PROJECT_ROOT / "work" / dataset
-    options = with_root(cfg_options, data_root)
-    if split is not None:
-        options.append(f"dataset.train_split={split}")
-    given = {"seeds": from_here(seeds), "masks": from_here(masks)}
-    inputs = {kind: path for kind, path in given.items() if path is not None}
-    artifacts: list[Artifact] = []
-    for name in names:
-        artifacts += _run_with_baselines(
-            name,
-            dataset,
-            path=from_here(config),
-            options=[*options, "allow_ground_truth=True"]
-            if allow_ground_truth and name == "segment"
-            else options,
-            work_dir=folder,
-            inputs=inputs,
-            resume=resume,
+    steps = make_plan(
+        Request(
+            stage=stage,
+            dataset=dataset,
+            work_dir=from_here(work_dir) or PROJECT_ROOT / "work" / dataset,
+            config=from_here(config),
+            options=_options(cfg_options, data_root, split, weights, allow_ground_truth),
+            given={
+                kind: folder
+                for kind, path in (("seeds", seeds), ("masks", masks))
+                if (folder := from_here(path)) is not None
+            },
             variant=variant,
-            with_baselines=baselines and not variant,
+            baselines=baselines,
+            resume=resume,
         )
+    )
+    if dry_run:
+        print_json([describe(step) for step in steps]) if as_json else print_plan(steps)
+        return
+    if is_main():
+        for step in steps:
+            row = describe(step)
+            why = f" ({'; '.join(row['reasons'])})" if row["reasons"] else ""
+            logger.info("plan: %s: %s%s, %d images", step.name, step.action, why, row["images"])
+    artifacts = [run_step(step) for step in steps]
     if is_main():
         _print_figures(artifacts, as_json=as_json)
     exit_together()
+
+
+@app.command(epilog="Example: wsss plan all demo")
+def plan(
+    stage: StageName,
+    dataset: DatasetName,
+    config: ConfigFile = None,
+    data_root: DataRoot = None,
+    work_dir: WorkDir = None,
+    cfg_options: CfgOptions = None,
+    variant: Variant = "",
+    split: Split = None,
+    seeds: Seeds = None,
+    masks: Masks = None,
+    weights: Weights = None,
+    allow_ground_truth: AllowGroundTruth = False,
+    baselines: Baselines = True,
+    resume: Resume = True,
+    as_json: AsJson = False,
+) -> None:
+    """Print what wsss run would do with the same options, after all checks; nothing is made.
+
+    Each artifact: run, skip or continue, why, from what, for how many images and about how long.
+    """
+    run(
+        stage,
+        dataset,
+        config=config,
+        data_root=data_root,
+        work_dir=work_dir,
+        cfg_options=cfg_options,
+        variant=variant,
+        split=split,
+        seeds=seeds,
+        masks=masks,
+        weights=weights,
+        allow_ground_truth=allow_ground_truth,
+        baselines=baselines,
+        resume=resume,
+        dry_run=True,
+        as_json=as_json,
+    )
+
+
+def _options(
+    cfg_options: list[str] | None,
+    data_root: Path | None,
+    split: str | None,
+    weights: str | None,
+    allow_ground_truth: bool,
+) -> tuple[str, ...]:
+    """Overrides, and the options of the command line that stand for some."""
+    options = with_root(cfg_options, data_root)
+    if split is not None:
+        options.append(f"dataset.train_split={split}")
+    if weights is not None:
+        is_name = weights in ("imagenet", "seeds", "none")
+        options.append(f"model.pretrained={weights if is_name else from_here(Path(weights))}")
+    if allow_ground_truth:
+        options.append("allow_ground_truth=True")
+    return tuple(options)
 
 
 def _wanted_processes() -> int:
@@ -101,47 +176,16 @@ def _wanted_processes() -> int:
     return int(text)
 
 
-def _run_with_baselines(
-    name: str,
-    dataset: str,
-    *,
-    path: Path | None,
-    options: list[str],
-    work_dir: Path,
-    inputs: dict[str, Path],
-    resume: bool,
-    variant: str,
-    with_baselines: bool,
-) -> list[Artifact]:
-    """Run a stage, then the baselines that its config names; their configs lie beside its presets."""
-    config = load_config(name, dataset, path=path, options=options)
-    stage = load_stage(name)
-    common: dict[str, Any] = {
-        "dataset_name": dataset,
-        "work_dir": work_dir,
-        "inputs": inputs,
-        "resume": resume,
-    }
-    artifacts = [run_stage(stage, config, variant=variant, **common)]
-    baselines = config.get("baselines") or {} if with_baselines else {}
-    for other, file in baselines.items():
-        baseline = load_config(name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options)
-        artifacts.append(run_stage(stage, baseline, variant=other, **common))
-    return artifacts
-
-
-def load_stage(name: str) -> Stage:
-    """Import a stage by its name on the command line."""
-    module, _, attribute = STAGES[name].partition(":")
-    stage: Stage = getattr(importlib.import_module(module), attribute)
-    return stage
-
-
-def _print_figures(artifacts: list[Artifact], *, as_json: bool) -> None:
+def _print_figures(artifacts: Sequence[Artifact], *, as_json: bool) -> None:
     """The table that a run ends with: one row per artifact."""
+    shares = shares_of_full_supervision({one.dir.name: one.manifest for one in artifacts})
     if as_json:
         rows = {
-            one.manifest["name"]: {"figures": one.manifest["figures"], "dir": str(one.dir)}
+            one.manifest["name"]: {
+                "figures": one.manifest["figures"],
+                "dir": str(one.dir),
+                "share_of_full_supervision": shares.get(one.dir.name, {}),
+            }
             for one in artifacts
         }
         print_json(rows)
@@ -151,20 +195,18 @@ def _print_figures(artifacts: list[Artifact], *, as_json: bool) -> None:
         manifest = one.manifest
         score = manifest["figures"].get("mIoU")
         shown = "no ground truth" if score is None else f"{100 * score:.1f}"
-        table.add_row(one.dir.name, shown, one.split, str(manifest["count"]), _how(manifest))
+        own = shares.get(one.dir.name, {})
+        how = [_how(manifest), *(f"{100 * value:.0f} % of {name}" for name, value in own.items())]
+        table.add_row(one.dir.name, shown, one.split, str(manifest["count"]), ", ".join(filter(None, how)))
     console = Console()
     console.print(table)
-    console.print("in", ", ".join(sorted({_short(one.dir.parent) for one in artifacts})))
+    console.print("in", ", ".join(sorted({short_path(one.dir.parent) for one in artifacts})))
 
 
 def _how(manifest: Mapping[str, Any]) -> str:
     """What a figure rests on: its threshold and who chose that, or the supervision of a network."""
-    thresholds = manifest["thresholds"]
-    for name in ("seed", "background_score"):
-        if name in thresholds:
-            return f"{thresholds[name]} ({thresholds[name + '_chosen']})"
+    for name in ("seed", "background_score", "threshold"):
+        threshold = Threshold.of_json(manifest["thresholds"].get(name))
+        if threshold is not None:
+            return str(threshold)
     return str(manifest.get("supervision", ""))
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)

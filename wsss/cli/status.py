@@ -4,15 +4,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from mmengine.config import Config
 from rich.console import Console
 from rich.table import Table
 
 from wsss.artifacts import MANIFEST
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
-from wsss.cli.run import STAGES, load_stage
-from wsss.config import CONFIG_DIR, load_config
+from wsss.cli.stages import STAGES, load_stage
+from wsss.config import CONFIG_DIR, Settings, load_settings, options_of
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
@@ -54,16 +53,17 @@ def _all_folders() -> dict[str, Path]:
     return {folder.name: folder for folder in found}
 
 
-def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Config]]:
-    """Folder name -> the stage and the config that fill it, as `wsss run` would choose them."""
+def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Settings]]:
+    """Folder name -> the stage and the settings that fill it, as `wsss run` would choose them."""
     wanted = {}
     for name in STAGES:
         if not (CONFIG_DIR / name / f"{dataset}.py").is_file():
             continue
-        stage, config = load_stage(name), load_config(name, dataset, options=options)
-        wanted[stage.writes] = (stage, config)
-        for variant, file in (config.get("baselines") or {}).items():
-            baseline = load_config(name, dataset, path=CONFIG_DIR / name / file, options=options)
+        stage, own = load_stage(name), options_of(name, options, tuple(STAGES))
+        settings = load_settings(stage, dataset, options=own)
+        wanted[stage.writes] = (stage, settings)
+        for variant, file in (settings.config.get("baselines") or {}).items():
+            baseline = load_settings(stage, dataset, path=CONFIG_DIR / name / file, options=own)
             wanted[f"{stage.writes}-{variant}"] = (stage, baseline)
     return wanted
 

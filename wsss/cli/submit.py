@@ -8,7 +8,7 @@ import typer
 
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, DataRoot, from_here, print_json, with_root
-from wsss.config import load_config
+from wsss.config import load_dataset_settings
 from wsss.datasets import VOC_CLASSES, VocDataSet, build_dataset
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT
@@ -35,7 +35,7 @@ def submit(
     as_json: AsJson = False,
 ) -> None:
     """Predict VOC's test images with the published network, check them, and pack them for the server."""
-    data = build_dataset(load_config("segment", dataset, options=with_root(None, data_root)).dataset)
+    data = build_dataset(load_dataset_settings(dataset, with_root(None, data_root)))
     # The demo has VOC's layout too, but other classes.
     if not isinstance(data, VocDataSet) or data.classes != VOC_CLASSES:
         raise ConfigError(f"expected a data set in VOC's layout for its server, got {dataset}: choose voc")

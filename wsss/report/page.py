@@ -8,10 +8,13 @@ import jinja2
 from markupsafe import Markup
 
 from wsss.artifacts import MANIFEST, Artifact, atomic_write, open_artifact, read_mask, read_seed
+from wsss.comparison import shares_of_full_supervision
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError, WsssError
+from wsss.folder import LEFT, PREVIOUS
 from wsss.images import read_image
 from wsss.report.pictures import chart_classes, draw_labels, draw_seed, embed_image
+from wsss.thresholds import Threshold
 
 _ORDER = ("seeds", "masks", "segment")
 
@@ -43,6 +46,7 @@ def write_report(work_dir: Path, out: Path, *, dataset: DataSet | None, pictures
         if one.manifest.get("figures", {}).get("per_class_iou")
     }
     classes = list(dict.fromkeys(name for per_class in scores.values() for name in per_class))
+    shares = shares_of_full_supervision({one.dir.name: one.manifest for one in artifacts})
     groups, reason = _pictures(artifacts, dataset, pictures)
     folder = Path(__file__).parent
     environment = jinja2.Environment(
@@ -50,7 +54,7 @@ def write_report(work_dir: Path, out: Path, *, dataset: DataSet | None, pictures
     )
     text = environment.get_template("page.html").render(
         title=f"{work_dir.name}: seeds, masks and predictions",
-        rows=[_row(one) for one in artifacts],
+        rows=[_row(one, shares.get(one.dir.name, {})) for one in artifacts],
         broken=broken,
         classes=classes,
         scores=scores,
@@ -68,7 +72,7 @@ def _open_all(work_dir: Path) -> tuple[list[Artifact], list[str]]:
     """What is published, stage by stage, and what is wrong with the rest."""
     artifacts, broken = [], []
     for file in sorted(work_dir.glob(f"*/{MANIFEST}")):
-        if file.parent.suffix == ".previous":
+        if file.parent.suffix in (PREVIOUS, LEFT):
             continue
         try:
             artifacts.append(open_artifact(file.parent))
@@ -77,14 +81,15 @@ def _open_all(work_dir: Path) -> tuple[list[Artifact], list[str]]:
     return sorted(artifacts, key=lambda one: (_ORDER.index(one.kind), one.dir.name)), broken
 
 
-def _row(artifact: Artifact) -> dict[str, Any]:
+def _row(artifact: Artifact, shares: Mapping[str, float]) -> dict[str, Any]:
     manifest = artifact.manifest
+    reached = [f"{100 * share:.0f} % of {name}" for name, share in shares.items()]
     return {
         "name": artifact.dir.name,
         "score": _percent(manifest.get("figures", {}).get("mIoU")),
         "split": artifact.split,
         "images": len(artifact.ids),
-        "origin": _origin(manifest),
+        "origin": [*_origin(manifest), *reached],
         "initialisation": manifest.get("initialisation", ""),
         "finished": manifest.get("finished", ""),
         "code": manifest.get("code", ""),
@@ -93,12 +98,10 @@ def _row(artifact: Artifact) -> dict[str, Any]:
 
 def _origin(manifest: Mapping[str, Any]) -> list[str]:
     """Each threshold with who chose it, the supervision of a network, where imported files are from."""
-    thresholds = manifest.get("thresholds", {})
-    lines = []
-    for name, value in thresholds.items():
-        if not name.endswith("_chosen"):
-            chosen = thresholds.get(f"{name}_chosen") or thresholds.get("chosen")
-            lines.append(f"{name} {value}" + (f": {chosen}" if chosen else ""))
+    lines = [
+        f"{name} {Threshold.of_json(value) or value}"
+        for name, value in manifest.get("thresholds", {}).items()
+    ]
     if manifest.get("supervision"):
         lines.append(f"trained on {manifest['supervision']}")
     if manifest.get("imported"):

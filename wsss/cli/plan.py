@@ -1,0 +1,312 @@
+"""What a run will do, found out and checked before its first second of work; ``wsss plan`` prints it."""
+
+import dataclasses
+import datetime
+import difflib
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from wsss.cli.stages import MAKERS, STAGES, load_stage
+from wsss.config import CONFIG_DIR, Settings, load_settings, options_of
+from wsss.datasets import build_dataset
+from wsss.distributed import is_main, main_first
+from wsss.engine import last_seconds, open_input, plan_step
+from wsss.errors import ArtifactError, ConfigError, WsssError
+from wsss.paths import PROJECT_ROOT
+from wsss.stage import Input, Stage, Step
+
+
+@dataclasses.dataclass(frozen=True)
+class Request:
+    """What was asked for on the command line.
+
+    Attributes:
+        stage: seeds, refine, segment or all.
+        dataset: name of a preset.
+        work_dir: folder of the artifacts.
+        config: a config file instead of the preset; for one stage alone.
+        options: overrides, those that stand for options of the command line among them.
+        given: kind -> published folder to read instead of our own.
+        variant: publish as KIND-VARIANT, without baselines.
+        baselines: run those that the presets name too.
+        resume: skip what is done, continue what was interrupted.
+    """
+
+    stage: str
+    dataset: str
+    work_dir: Path
+    config: Path | None = None
+    options: tuple[str, ...] = ()
+    given: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    variant: str = ""
+    baselines: bool = True
+    resume: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class _Planned:
+    """A stage with one of its configs, before its place in the run is known."""
+
+    stage: Stage
+    settings: Settings
+    variant: str
+
+    @property
+    def folder(self) -> str:
+        return f"{self.stage.writes}-{self.variant}" if self.variant else self.stage.writes
+
+    def reads(self) -> Sequence[str]:
+        return self.stage.reads(self.settings.config)
+
+
+def make_plan(request: Request) -> list[Step]:
+    """Load every config, check every input, data set, weights file and the free disk of a run.
+
+    Returns:
+        The steps in the order in which they run.
+
+    Raises:
+        ConfigError: the call cannot work: unknown stage, preset, key or value, an input that nothing reads.
+        WsssError: data, an input or disk space is missing. The message names the stage.
+    """
+    _check_request(request)
+    names = tuple(STAGES) if request.stage == "all" else (request.stage,)
+    loaded = [one for name in names for one in _load(name, request)]
+    _refuse_unused_options(request.options, loaded, names)
+    wanted = _needed(loaded, request)
+    inputs = {kind: open_input(kind, folder) for kind, folder in request.given.items()}
+    steps: list[Step] = []
+    for one in wanted:
+        step = _plan_one(one, request, inputs)
+        inputs[step.name] = step.as_input()
+        steps.append(step)
+    if is_main():
+        _check_disk(steps, request.work_dir)
+    return steps
+
+
+def _check_request(request: Request) -> None:
+    if request.stage != "all" and request.stage not in STAGES:
+        raise ConfigError(
+            f"expected a stage out of {', '.join(STAGES)} or all, got {request.stage!r}: correct the command"
+        )
+    if request.stage == "all" and request.config is not None:
+        raise ConfigError("expected one stage with --config, got all: run the stages one by one")
+
+
+def _load(name: str, request: Request) -> list[_Planned]:
+    """A stage's own config, and those of the baselines that it names; these lie beside the presets."""
+    stage = load_stage(name)
+    options = options_of(name, request.options, tuple(STAGES))
+    try:
+        settings = load_settings(stage, request.dataset, path=request.config, options=options)
+        found = [_Planned(stage, settings, request.variant)]
+        named = settings.config.get("baselines") or {} if request.baselines and not request.variant else {}
+        for variant, file in named.items():
+            baseline = load_settings(stage, request.dataset, path=CONFIG_DIR / name / file, options=options)
+            found.append(_Planned(stage, baseline, variant))
+    except WsssError as error:
+        raise _named(error, name) from error
+    return found
+
+
+def _refuse_unused_options(options: Sequence[str], loaded: Sequence[_Planned], names: Sequence[str]) -> None:
+    """Each override must be a setting of at least one config that it goes to."""
+    for option in options:
+        key = option.partition("=")[0]
+        first, _, rest = key.partition(".")
+        is_named = first in STAGES and bool(rest)
+        if is_named and first not in names:
+            raise ConfigError(
+                f"expected overrides of {' and '.join(names)}, got {key!r} in --cfg-options: that stage is "
+                "not part of this run"
+            )
+        own = option.removeprefix(f"{first}.") if is_named else option
+        asked = [one for one in loaded if not is_named or one.stage.name == first]
+        messages = [one.settings.unused[own] for one in asked if own in one.settings.unused]
+        if asked and len(messages) == len(asked):
+            raise ConfigError(_closest(messages, own.partition("=")[0]))
+
+
+def _closest(messages: Sequence[str], key: str) -> str:
+    """Of the messages of several stages the one that names the key most like the one that was given."""
+
+    def likeness(message: str) -> float:
+        if "it is a setting of" in message:
+            return 2.0
+        nearest = message.rpartition("did you mean '")[2].partition("'")[0]
+        return difflib.SequenceMatcher(None, key, nearest).ratio()
+
+    return max(messages, key=likeness)
+
+
+def _needed(loaded: Sequence[_Planned], request: Request) -> list[_Planned]:
+    """What has to run: all that was asked for, less what a given input replaces.
+
+    Raises:
+        ConfigError: an input that nothing reads.
+    """
+    if request.stage != "all":
+        needed = list(loaded)
+    else:
+        kinds = {list(MAKERS)[-1]}
+        needed = []
+        for name in reversed(tuple(STAGES)):
+            own = [one for one in loaded if one.stage.name == name]
+            if any(one.stage.writes in kinds for one in own):
+                needed = [*own, *needed]
+                kinds |= {read.partition("-")[0] for one in own for read in one.reads()}
+                kinds -= set(request.given)
+    for kind in request.given:
+        if not any(kind in one.reads() for one in needed):
+            raise ConfigError(
+                f"expected an input that this run reads, got --{kind}: {request.stage} {request.dataset} "
+                f"reads {_join({read for one in needed for read in one.reads()}) or 'nothing'}, leave it out"
+            )
+    return needed
+
+
+def _plan_one(one: _Planned, request: Request, inputs: Mapping[str, Input]) -> Step:
+    name = one.stage.name
+    try:
+        with main_first():
+            dataset = build_dataset(one.settings.config.dataset)
+        found = {read: inputs.get(read) or _open(read, one, request) for read in one.reads()}
+        return plan_step(
+            one.stage,
+            one.settings,
+            dataset,
+            dataset_name=request.dataset,
+            work_dir=request.work_dir,
+            variant=one.variant,
+            inputs=found,
+            resume=request.resume,
+        )
+    except WsssError as error:
+        raise _named(error, name) from error
+
+
+def _open(read: str, one: _Planned, request: Request) -> Input:
+    """An input that an earlier run published; where there is none, the message names what makes it."""
+    try:
+        return open_input(read, request.work_dir / read)
+    except ArtifactError as error:
+        maker = MAKERS.get(read.partition("-")[0])
+        advice = f"tools/run_stage.sh {maker} {request.dataset}" if maker else "correct 'reads'"
+        raise ArtifactError(f"{error} ({one.stage.name} needs it: {advice})") from error
+
+
+def _named(error: WsssError, stage: str) -> WsssError:
+    """The same error with the stage's name in front."""
+    text = str(error)
+    return error if text.startswith(f"{stage}: ") else type(error)(f"{stage}: {text}")
+
+
+def _check_disk(steps: Sequence[Step], work_dir: Path) -> None:
+    needed = sum(bytes_of(step) for step in steps)
+    folder = next(one for one in (work_dir, *work_dir.parents) if one.is_dir())
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise ArtifactError(
+            f"expected {needed / 2**30:.1f} GiB free in {folder}, found {free / 2**30:.1f} GiB: free "
+            "space or change --work-dir"
+        )
+
+
+def images_of(step: Step) -> int:
+    """Number of images that a step works on."""
+    return len(step.dataset.ids(step.stage.splits(step.settings.config)[0]))
+
+
+def bytes_of(step: Step) -> int:
+    """Rough size of what a step will write; 0 where it is skipped."""
+    if step.action == "skip":
+        return 0
+    return step.stage.bytes_of_training + step.stage.bytes_per_image * images_of(step)
+
+
+def seconds_of(step: Step) -> tuple[float, str] | None:
+    """Estimated seconds of a step and what they rest on; None where nobody knows."""
+    if step.action == "skip":
+        return 0.0, ""
+    images = images_of(step)
+    last = last_seconds(step.out_dir)
+    if last is not None and not step.takes_over:
+        return last[0] * images / last[1], "as the last run"
+    if torch.cuda.is_available():
+        return None
+    measured = step.stage.seconds(step.settings.config, images)
+    return None if measured is None else (measured, "two CPU cores")
+
+
+def describe(step: Step) -> dict[str, Any]:
+    """A step as a row for people and programs."""
+    seconds = seconds_of(step)
+    return {
+        "stage": step.stage.name,
+        "artifact": step.name,
+        "action": step.action,
+        "reasons": list(step.reasons),
+        "takes_over": list(step.takes_over),
+        "reads": {name: str(read.dir) for name, read in step.inputs.items()},
+        "images": images_of(step),
+        "seconds": None if seconds is None else round(seconds[0]),
+        "seconds_from": None if seconds is None else seconds[1],
+        "bytes": bytes_of(step),
+        "downloads": list(step.stage.downloads(step.settings.config)) if step.action != "skip" else [],
+    }
+
+
+def print_plan(steps: Sequence[Step]) -> None:
+    """The table of a plan: what runs, why, from what, for how long; and what has to be downloaded."""
+    table = Table("stage", "artifact", "what", "reads", "images", "time")
+    rows = [describe(step) for step in steps]
+    for row in rows:
+        table.add_row(
+            row["stage"],
+            row["artifact"],
+            _what(row),
+            _join(row["reads"]),
+            str(row["images"]),
+            _time(row),
+        )
+    console = Console()
+    console.print(table)
+    for file in dict.fromkeys(one for row in rows for one in row["downloads"]):
+        console.print(f"to be downloaded: {file}", highlight=False)
+    needed = sum(row["bytes"] for row in rows)
+    if needed:
+        console.print(f"about {needed / 2**30:.1f} GiB of disk", highlight=False)
+
+
+def _what(row: Mapping[str, Any]) -> str:
+    if row["action"] == "skip":
+        return "skip: up to date"
+    if row["action"] == "continue":
+        return "continue"
+    shown = "; ".join(row["reasons"][:2]) + ("; ..." if len(row["reasons"]) > 2 else "")
+    kept = f" (keeps {_join(row['takes_over'])})" if row["takes_over"] else ""
+    return f"run: {shown}{kept}" if shown else "run"
+
+
+def _time(row: Mapping[str, Any]) -> str:
+    if row["seconds"] is None:
+        return "unknown"
+    if row["action"] == "skip":
+        return "-"
+    return f"{datetime.timedelta(seconds=row['seconds'])} ({row['seconds_from']})"
+
+
+def _join(names: Any) -> str:
+    return ", ".join(sorted(names))
+
+
+def short_path(path: Path) -> str:
+    """A path as people read it: from the project on where it lies there."""
+    return str(path.relative_to(PROJECT_ROOT)) if path.is_relative_to(PROJECT_ROOT) else str(path)

@@ -1,0 +1,308 @@
+"""The engine behind every stage: what a run would do is known first; then it skips, continues or makes."""
+
+import contextlib
+import dataclasses
+import datetime
+import hashlib
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from wsss.artifacts import MANIFEST, SCHEMA, Artifact, open_artifact, write_json
+from wsss.config import Settings
+from wsss.datasets import DataSet, build_dataset
+from wsss.distributed import is_main, main_first, main_says, wait
+from wsss.errors import ArtifactError, DataError
+from wsss.fingerprint import CACHE, Contents, fingerprint
+from wsss.folder import (
+    PREVIOUS,
+    UNFINISHED,
+    begin_folder,
+    continue_folder,
+    is_finished,
+    log_file,
+    only_run,
+    read_state,
+)
+from wsss.keys import changes, is_part_of, key_of, settings_that_matter
+from wsss.log import logger
+from wsss.paths import PROJECT_ROOT, resolve_path
+from wsss.stage import Input, Job, Preview, Result, Stage, Step
+from wsss.thresholds import Threshold
+
+
+def open_input(name: str, folder: Path) -> Input:
+    """A published folder as an input.
+
+    Raises:
+        ArtifactError: nothing is published there, or another kind.
+    """
+    artifact = open_artifact(folder)
+    found = Input(name, folder, artifact.key, artifact.manifest.get("settings", {}), artifact)
+    if artifact.kind != found.kind:
+        raise ArtifactError(
+            f"expected {found.kind} in {folder}, got {artifact.kind}: give the folder of {found.kind}"
+        )
+    return found
+
+
+def plan_step(
+    stage: Stage,
+    settings: Settings,
+    dataset: DataSet,
+    *,
+    dataset_name: str,
+    work_dir: Path,
+    variant: str = "",
+    inputs: Mapping[str, Input] | None = None,
+    resume: bool = True,
+) -> Step:
+    """Find out what a run of a stage would do, and refuse what cannot work; nothing is made.
+
+    Args:
+        stage: the stage.
+        settings: its resolved settings.
+        dataset: the data set that they name.
+        dataset_name: the name on the command line, for messages.
+        work_dir: folder of this data set's artifacts.
+        variant: published as ``KIND-VARIANT``; empty for the main one.
+        inputs: by name, at least those that the stage reads.
+        resume: False starts anew.
+
+    Raises:
+        WsssError: what `Stage.check` finds, a list, tag or image that is not there.
+    """
+    out_dir = work_dir / (f"{stage.writes}-{variant}" if variant else stage.writes)
+    read = {name: (inputs or {})[name] for name in stage.reads(settings.config)}
+    step = Step(stage, settings, dataset, dataset_name, out_dir, read, {}, "run")
+    if not is_main():
+        return step
+    step = dataclasses.replace(step, state=_state(step, Contents(work_dir / CACHE)))
+    if resume and _is_published(out_dir, step.state["key"]):
+        return dataclasses.replace(step, action="skip")
+    stage.check(Preview(settings.config, dataset, read))
+    before = read_state(out_dir)
+    if before is None:
+        return step
+    if resume and before.get("key") == step.state["key"]:
+        return dataclasses.replace(step, action="continue")
+    found = changes(before, step.state) if before else {"": "nobody knows how it was made"}
+    reasons = tuple(found.values()) or ("--no-resume",)
+    parts = _parts_that_hold(step, list(found)) if resume and before else ()
+    return dataclasses.replace(step, reasons=reasons, takes_over=parts)
+
+
+def run_stage(
+    stage: Stage,
+    settings: Settings,
+    *,
+    dataset_name: str,
+    work_dir: Path,
+    variant: str = "",
+    inputs: Mapping[str, Path] | None = None,
+    resume: bool = True,
+) -> Artifact:
+    """Plan one stage and run it at once: for programs that have their settings already.
+
+    Args:
+        stage: the stage.
+        settings: its resolved settings.
+        dataset_name: the name for messages.
+        work_dir: folder of this data set's artifacts.
+        variant: published as ``KIND-VARIANT``; empty for the main one.
+        inputs: folders to read instead of ``work_dir / NAME``.
+        resume: False starts anew.
+
+    Raises:
+        WsssError: what the plan or the stage finds.
+    """
+    with main_first():
+        dataset = build_dataset(settings.config.dataset)
+    given = inputs or {}
+    step = plan_step(
+        stage,
+        settings,
+        dataset,
+        dataset_name=dataset_name,
+        work_dir=work_dir,
+        variant=variant,
+        inputs={
+            name: open_input(name, given.get(name, work_dir / name)) for name in stage.reads(settings.config)
+        },
+        resume=resume,
+    )
+    return run_step(step)
+
+
+def run_step(step: Step) -> Artifact:
+    """Do what was planned, and publish what was made.
+
+    Of several processes (`wsss.distributed`) the main one holds the folder, prepares it and publishes; all of
+    them run the stage on it.
+
+    Raises:
+        ArtifactError: another run holds the folder, or an input is gone.
+        WsssError: what the stage itself raises.
+    """
+    stage, name, out_dir = step.stage, step.name, step.out_dir
+    if main_says(is_main() and step.action == "skip"):
+        logger.info("%s: up to date in %s, skipped", name, out_dir)
+        return _expect_key(open_artifact(out_dir), step.state.get("key"))
+    with contextlib.ExitStack() as held:
+        if is_main():
+            held.enter_context(only_run(out_dir.parent, name))
+            held.enter_context(log_file(out_dir))
+            _prepare(step)
+            logger.info("%s: runs for %s, into %s", name, step.dataset_name, out_dir)
+        wait()
+        begin = time.monotonic()
+        artifacts = {one: _expect_key(open_artifact(read.dir), read.key) for one, read in step.inputs.items()}
+        result = stage.run(Job(step.settings, step.dataset, artifacts, out_dir))
+        wait()
+        seconds = time.monotonic() - begin
+        if is_main():
+            write_json(out_dir / MANIFEST, _manifest(step, result, seconds))
+            (out_dir / UNFINISHED).unlink(missing_ok=True)
+        logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
+        wait()
+        return open_artifact(out_dir)
+
+
+def _expect_key(artifact: Artifact, key: str | None) -> Artifact:
+    """The artifact, if it is the one that was planned with; processes that do not publish know no keys."""
+    if key and artifact.key != key:
+        raise ArtifactError(
+            f"expected {artifact.dir} as it was when this run was planned, got another: another run changed "
+            "it, run again"
+        )
+    return artifact
+
+
+def _prepare(step: Step) -> None:
+    if step.action == "continue":
+        logger.info("%s: continues where it was interrupted", step.name)
+        continue_folder(step.out_dir, step.state)
+        return
+    if step.reasons:
+        logger.info("%s: stale (%s)", step.name, "; ".join(step.reasons))
+    begin_folder(step.out_dir, step.state, list(step.takes_over))
+
+
+def _state(step: Step, contents: Contents) -> dict[str, Any]:
+    """All that the artifact's content depends on, and its hash."""
+    stage, config = step.stage, step.settings.config
+    settings = settings_that_matter(config, [*stage.neutral, *stage.owned])
+    sources = {f"input {name}": read.key for name, read in step.inputs.items()}
+    for split in dict.fromkeys(stage.splits(config)):
+        sources |= fingerprint(step.dataset, split, contents)
+    with contextlib.suppress(ArtifactError):
+        contents.save()
+    key = key_of(stage.writes, stage.schema, settings, sources)
+    return {"key": key, "stage_schema": stage.schema, "settings": settings, "inputs": sources}
+
+
+def _is_published(out_dir: Path, key: str) -> bool:
+    """Whether the artifact in ``out_dir`` is whole and what this job would make."""
+    if not is_finished(out_dir):
+        return False
+    try:
+        return open_artifact(out_dir).key == key
+    except ArtifactError as error:
+        logger.warning("%s", error)
+        return False
+
+
+def _parts_that_hold(step: Step, changed: Sequence[str]) -> tuple[str, ...]:
+    """Subfolders that do not depend on what changed."""
+    parts = step.stage.parts(step.settings.config)
+    return tuple(
+        part
+        for part, free in parts.items()
+        if changed and all(any(is_part_of(one, other) for other in free) for one in changed)
+        if (step.out_dir / part).is_dir()
+    )
+
+
+def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
+    now = datetime.datetime.now(datetime.timezone.utc)
+    own = {
+        "schema": SCHEMA,
+        "stage_schema": step.stage.schema,
+        "kind": step.stage.writes,
+        "name": step.name,
+        "dataset": step.dataset_name,
+        "classes": list(step.dataset.classes),
+        "split": result.split,
+        "count": len(result.image_ids),
+        "ids_sha256": hashlib.sha256("\n".join(result.image_ids).encode()).hexdigest(),
+        "image_ids": list(result.image_ids),
+        "key": step.state["key"],
+        "settings": step.state["settings"],
+        "inputs": step.state["inputs"],
+        "figures": dict(result.figures),
+        "thresholds": {
+            name: one.as_json() if isinstance(one, Threshold) else one
+            for name, one in result.thresholds.items()
+        },
+        "seconds": round(seconds, 1),
+        "finished": now.isoformat(timespec="seconds"),
+        "code": _commit(),
+    }
+    both = sorted(own.keys() & result.extra.keys())
+    if both:
+        raise ValueError(f"expected extra facts beside the manifest's own entries, got {both}: rename them")
+    return own | dict(result.extra)
+
+
+def _commit() -> str:
+    """Commit of the checkout, with ``+changes`` where files differ from it; "unknown" outside git."""
+    describe = ["describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"]
+    command = ["git", "-C", str(PROJECT_ROOT), *describe]
+    try:
+        done = subprocess.run(
+            command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return done.stdout.strip()
+
+
+def last_seconds(out_dir: Path) -> tuple[float, int] | None:
+    """Seconds and images of the last run that filled a folder, or the one before it; None: never ran."""
+    for folder in (out_dir, out_dir.with_name(out_dir.name + PREVIOUS)):
+        state = read_state(folder) or {}
+        if "seconds" in state and state.get("count"):
+            return float(state["seconds"]), int(state["count"])
+    return None
+
+
+def stale_reasons(artifact: Artifact, stage: Stage, settings: Settings) -> list[str]:
+    """What changed since an artifact was published, in words; where nothing did, a run would skip it.
+
+    Inputs are looked for beside the artifact. An input or a data set that is not there is not compared.
+
+    Args:
+        artifact: what was published.
+        stage: the stage that publishes it.
+        settings: its settings today.
+
+    Raises:
+        ConfigError: weights that the config names are not there.
+    """
+    config = settings.config
+    sources: dict[str, str] = {}
+    for name in stage.reads(config):
+        with contextlib.suppress(ArtifactError):
+            sources[f"input {name}"] = open_artifact(artifact.dir.parent / name).key
+    # The demo would be made on the spot; looking must not do that.
+    if resolve_path(config.dataset.root).is_dir():
+        with contextlib.suppress(DataError):
+            contents, dataset = Contents(artifact.dir.parent / CACHE), build_dataset(config.dataset)
+            for split in dict.fromkeys(stage.splits(config)):
+                sources |= fingerprint(dataset, split, contents)
+    wanted = settings_that_matter(config, [*stage.neutral, *stage.owned])
+    state = {"settings": wanted, "inputs": sources, "stage_schema": stage.schema}
+    return list(changes(artifact.manifest, state).values())
