@@ -13,11 +13,12 @@ from refine.methods import Decision
 from wsss.artifacts import read_mask
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
 from wsss.stage import Job
+from wsss.thresholds import Threshold
 
 
 def score_masks(
     job: Job, image_ids: Sequence[str], *, split: str, decision: Decision | None
-) -> tuple[dict[str, Any], dict[str, Any]]:
+) -> tuple[dict[str, Any], dict[str, Threshold]]:
     """Score the masks in ``job.out_dir``, whatever method made them.
 
     Args:
@@ -43,10 +44,10 @@ def score_masks(
     if decision is not None:
         name = decision.name
         what = f"sweep {name.replace('_', ' ')}s"
-        best = oracle(sweep_seeds(decision.read, job.dataset, image_ids, description=what), split)
-        figures[f"mIoU_oracle_{name}"] = best["mIoU"]
+        sweep = sweep_seeds(decision.read, job.dataset, image_ids, description=what)
         # The masks were made without it: ground truth chose it.
-        thresholds[f"oracle_{name}"] = f"{best['threshold']} ({best['threshold_chosen']})"
+        best, thresholds[f"oracle_{name}"] = oracle(sweep, split)
+        figures[f"mIoU_oracle_{name}"] = best["mIoU"]
     if any(unsure):
         # The mIoU counts them as background.
         figures["unsure_share"] = round(float(np.mean(unsure)), 4)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from mmengine.config import Config
 from mmengine.dist import get_world_size
 
 from refine.clock import Clock
 from refine.guard import check_seeds
-from refine.methods import RefineMethod, check_settings
-from refine.methods.irn import METHOD as IRN
+from refine.methods import check_settings, find_method, method_defaults, method_of_key
 from refine.score import score_masks
-from wsss.config import flatten
 from wsss.distributed import is_main, shard, wait
-from wsss.stage import Job, Result, Stage
+from wsss.errors import ConfigError
+from wsss.stage import Job, Preview, Result, Stage
 
 
 def run(job: Job) -> Result:
@@ -32,14 +29,48 @@ def run(job: Job) -> Result:
         split=seeds.split,
         image_ids=seeds.ids,
         figures=scores | dict(made.figures),
-        thresholds=_thresholds(method, job.config) | best,
+        thresholds={**method.thresholds(job.settings), **best},
         extra={"seconds_per_image": clock.seconds, "processes": get_world_size(), **made.extra},
     )
 
 
-def _thresholds(method: RefineMethod, config: Mapping[str, Any]) -> dict[str, Any]:
-    settings = dict(flatten(config))
-    return {entry: settings[name] for entry, name in method.thresholds.items()}
+def check(preview: Preview) -> None:
+    """Refuse settings and inputs that cannot work, before anything is made.
+
+    Raises:
+        ConfigError: a setting is out of range or contradicts another, or weights do not fit.
+        ArtifactError: the seeds hold no backbone to start from.
+    """
+    config, seeds = preview.config, preview.inputs["seeds"]
+    method = check_settings(config)
+    if not method.reads_backbone(config):
+        return
+    theirs, ours = seeds.settings.get("model.backbone"), config.model.backbone
+    if theirs != ours:
+        raise ConfigError(
+            f"expected seeds on {ours!r} for model.pretrained='seeds', got {theirs!r} in {seeds.dir}: set "
+            "model.backbone, or another model.pretrained"
+        )
+    if seeds.artifact is not None:
+        seeds.artifact.backbone()
 
 
-STAGE = Stage(name="refine", reads=("seeds",), writes="masks", schema=1, run=run, parts=IRN.parts)
+def parts(config: Config) -> dict[str, tuple[str, ...]]:
+    """Those of the method; ground truth is for scores alone."""
+    return {part: (*free, "ground truth") for part, free in find_method(config.method).parts.items()}
+
+
+STAGE = Stage(
+    name="refine",
+    writes="masks",
+    schema=2,
+    run=run,
+    reads=lambda config: ("seeds",),
+    defaults=method_defaults,
+    owners=method_of_key,
+    check=check,
+    parts=parts,
+    neutral=frozenset({"infer.num_workers", "labels.num_workers", "train.compile", "train.num_workers"}),
+    bytes_per_image=80_000,
+    bytes_of_training=400_000_000,
+)

@@ -19,6 +19,7 @@ from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
 from wsss.metrics import mean_iou
 from wsss.processes import map_images
+from wsss.thresholds import Threshold
 
 
 def sweep_masks(
@@ -84,16 +85,15 @@ def _rows(
 ) -> list[dict[str, Any]]:
     """Rows of one seed power: the choice in use, the best one, and those that differ between images."""
     confusions = tally.fixed
-    used = masks.manifest["thresholds"]
+    used = Threshold.of_json(masks.manifest["thresholds"].get("background_score"))
     highest = int(np.argmax([mean_iou(one) for one in confusions]))
     choices: list[tuple[float | str, str, NDArray[np.int64]]] = []
-    if stored:
-        nearest = int(np.abs(THRESHOLDS - used["background_score"]).argmin())
-        choices.append((float(THRESHOLDS[nearest]), used["background_score_chosen"], confusions[nearest]))
-    oracle = f"oracle threshold, {masks.split}"
-    choices.append((float(THRESHOLDS[highest]), oracle, confusions[highest]))
+    if stored and used is not None and used.value is not None:
+        nearest = int(np.abs(THRESHOLDS - used.value).argmin())
+        choices.append((float(THRESHOLDS[nearest]), used.chosen_by, confusions[nearest]))
+    choices.append((float(THRESHOLDS[highest]), f"oracle, {masks.split}", confusions[highest]))
     choices.append(("per image", "Otsu's method, without ground truth", tally.otsu))
-    choices.append(("per image", f"oracle threshold of each image, {masks.split}", tally.best))
+    choices.append(("per image", f"oracle of each image, {masks.split}", tally.best))
     rows = []
     for score, chosen, confusion in choices:
         figures = Scores(confusion, tuple(dataset.classes), images).figures()
@@ -206,7 +206,7 @@ def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
 
 def _seeds_of(masks: Artifact, seeds_dir: Path | None) -> Artifact:
     seeds = open_artifact(seeds_dir or masks.dir.parent / "seeds")
-    if seeds.key != masks.manifest["inputs"]["seeds"]:
+    if seeds.key != masks.manifest["inputs"]["input seeds"]:
         raise ArtifactError(
             f"expected the seeds that {masks.dir} was made from, got others in {seeds.dir}: name theirs with "
             "--seeds"

@@ -17,14 +17,12 @@ from wsss.artifacts import Artifact
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
-from wsss.errors import ConfigError
 from wsss.images import normalize_image, read_image
 from wsss.progress import track
 from wsss.training import Schedule, train_network
 from wsss.weights import load_weights, save_weights
 
 NETWORK = "irnet.pth"
-SEEDS_BACKBONE = Path("train") / "backbone.pth"
 
 
 def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
@@ -35,41 +33,20 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         seeds: the published seeds, whose stage may have left its trained backbone.
 
     Raises:
-        ConfigError: settings that contradict each other, or no weights where they should be.
+        ConfigError: weights that do not fit.
+        ArtifactError: the seeds hold no backbone.
     """
     model = config["model"]
-    check_weights(model)
     torch.manual_seed(config["seed"])
     network = IRNet(
         model["backbone"],
-        pretrained=model["pretrained"],
+        pretrained=None if model["pretrained"] == "seeds" else model["pretrained"],
         radius=config["train"]["radius"],
         displacement=model["displacement"],
     )
-    if model["weights_from"] == "seeds":
-        _load_seeds_backbone(network, seeds)
+    if model["pretrained"] == "seeds":
+        load_backbone(network.backbone, seeds.backbone())
     return network
-
-
-def check_weights(model: Mapping[str, Any]) -> None:
-    """Refuse two sources of weights, and one that is not known.
-
-    Args:
-        model: the config's ``model``.
-
-    Raises:
-        ConfigError: names the settings.
-    """
-    if model["weights_from"] not in (None, "seeds"):
-        raise ConfigError(
-            f"expected weights_from None or 'seeds', got {model['weights_from']!r}: "
-            "correct 'model.weights_from'"
-        )
-    if model["weights_from"] == "seeds" and model["pretrained"] is not None:
-        raise ConfigError(
-            "expected one source of weights, got weights_from 'seeds' and pretrained "
-            f"{model['pretrained']!r}: set one of them to None"
-        )
 
 
 def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
@@ -80,7 +57,7 @@ def load_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
     """
     file = config["model"]["irnet"]["pretrained"]
     # Masks need the edges alone.
-    plain = {**config["model"], "pretrained": None, "weights_from": None, "displacement": False}
+    plain = {**config["model"], "pretrained": None, "displacement": False}
     network = build_irnet({**config, "model": plain}, seeds)
     state_dict = load_weights(file, what="a trained IRNet", setting="model.irnet.pretrained")
     if any(key.removeprefix("module.") == AUTHORS_KEY for key in state_dict):
@@ -95,16 +72,6 @@ def _ready(network: IRNet) -> IRNet:
     # As training leaves it: another layout rounds otherwise, and a continued run should make the same files.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     return network.to(get_device()).eval()
-
-
-def _load_seeds_backbone(network: IRNet, seeds: Artifact) -> None:
-    file = seeds.dir / SEEDS_BACKBONE
-    if not file.is_file():
-        raise ConfigError(
-            f"expected the backbone that the stage seeds trained at {file}, found no file: "
-            "run the stage seeds, or set model.weights_from=None and model.pretrained"
-        )
-    load_backbone(network.backbone, file)
 
 
 def train_irnet(

@@ -13,6 +13,7 @@ from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.metrics import confusion_matrix, iou, mean_iou
 from wsss.progress import track
+from wsss.thresholds import IMAGE_SPECIFIC, Threshold, oracle_threshold
 
 THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
 
@@ -132,13 +133,13 @@ def sweep_rows(artifact: Artifact, dataset: DataSet) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = [
         {
             "threshold": float(threshold),
-            "chosen": f"oracle threshold, {artifact.split}" if i == best else "fixed",
+            "chosen": f"oracle, {artifact.split}" if i == best else "fixed",
         }
         | one.figures()
         for i, (threshold, one) in enumerate(zip(THRESHOLDS, sweep, strict=True))
     ]
     if read_seed(artifact.file(artifact.ids[0])).thresholds is not None:
-        chosen = {"threshold": "per map", "chosen": "L_bas + area of each map, without ground truth"}
+        chosen = {"threshold": "per map", "chosen": IMAGE_SPECIFIC.chosen_by}
         rows.append(chosen | score_image_specific(artifact.file, dataset, artifact.ids).figures())
     return rows
 
@@ -159,11 +160,10 @@ def score_image_specific(file: Callable[[str], Path], dataset: DataSet, image_id
     return at_threshold(sweep, middle)
 
 
-def oracle(scores: Sequence[Scores], split: str) -> dict[str, Any]:
-    """Figures at the threshold with the highest mIoU; ground truth chose it, and the figures say so."""
+def oracle(scores: Sequence[Scores], split: str) -> tuple[dict[str, Any], Threshold]:
+    """Figures at the threshold with the highest mIoU, and that threshold: ground truth chose it."""
     best = int(np.argmax([mean_iou(one.confusion) for one in scores]))
-    chosen = {"threshold": float(THRESHOLDS[best]), "threshold_chosen": f"oracle threshold, {split}"}
-    return scores[best].figures() | chosen
+    return scores[best].figures(), oracle_threshold(float(THRESHOLDS[best]), split)
 
 
 def at_threshold(scores: Sequence[Scores], threshold: float) -> Scores:

@@ -38,3 +38,7 @@ class Threshold:
 def oracle_threshold(value: float, split: str) -> Threshold:
     """A threshold that ground truth of a split chose."""
     return Threshold(value, f"oracle, {split}")
+
+
+# Each map has the one with the smallest L_bas + area of what is above it.
+IMAGE_SPECIFIC = Threshold(None, "image-specific: L_bas + area, without ground truth")

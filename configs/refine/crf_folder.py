@@ -3,4 +3,4 @@
 # at the masks (`wsss report`), and lower infer.threshold where objects are cut short.
 _base_ = ["../_base_/folder.py", "../_base_/refine.py"]
 method = "crf"
-infer = dict(threshold=0.6, chosen="fixed in the preset: as voc_mini")
+infer = dict(threshold=0.6)

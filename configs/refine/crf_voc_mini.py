@@ -3,4 +3,4 @@
 # seeds on every fourth image: docs/results.md, Masks, "seeds, CRF").
 _base_ = ["../_base_/voc_mini.py", "../_base_/refine.py"]
 method = "crf"
-infer = dict(threshold=0.6, chosen="the seeds' oracle threshold, train")
+infer = dict(threshold=0.6)

@@ -2,5 +2,3 @@
 # Real images on two CPU cores. Expected: docs/results.md (measured there with commit and command).
 _base_ = ["../_base_/voc_mini.py", "../_base_/refine_mbv1.py"]
 model = dict(pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth")
-labels = dict(chosen="around the seeds' oracle threshold, train")
-infer = dict(chosen="oracle on every fourth image, train (power, beta, score)")

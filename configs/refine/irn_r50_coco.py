@@ -3,9 +3,5 @@
 # weights). Thresholds: RIB's on COCO, next to those of BAS on VOC; ReCAM's: .35/.10, power 1, score .25.
 # GPUS=N shares the 82,081 images among N processes.
 _base_ = ["../_base_/coco.py", "../_base_/refine.py"]
-labels = dict(
-    foreground_threshold=0.35,
-    background_threshold=0.17,
-    chosen="fixed in the preset: the authors of RIB, COCO",
-)
-infer = dict(seed_power=1.3, background_score=0.22, chosen="fixed in the preset: the authors of RIB, COCO")
+labels = dict(foreground_threshold=0.35, background_threshold=0.17)
+infer = dict(seed_power=1.3, background_score=0.22)

@@ -13,11 +13,12 @@ from typing import Any, Protocol
 
 from refine.clock import Clock
 from wsss.artifacts import Seed
-from wsss.config import flatten
+from wsss.config import Settings, flatten
 from wsss.errors import ConfigError
 from wsss.methods import find, known_names
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range, check_ranges
 from wsss.stage import Job
+from wsss.thresholds import Threshold
 
 GROUP = "wsss.refine_methods"
 BUILT_IN = {"crf": "refine.methods.crf:METHOD", "irn": "refine.methods.irn:METHOD"}
@@ -67,10 +68,6 @@ class RefineMethod(Protocol):
         """Dotted name of a setting -> what it may be; checked before anything is made."""
 
     @property
-    def thresholds(self) -> Mapping[str, str]:
-        """Entries of the manifest's ``thresholds`` -> dotted names of the settings that they come from."""
-
-    @property
     def parts(self) -> Mapping[str, tuple[str, ...]]:
         """Subfolder of the masks -> the settings that it does *not* depend on.
 
@@ -81,6 +78,12 @@ class RefineMethod(Protocol):
     @property
     def accepts_agnostic(self) -> bool:
         """Whether it takes seeds with a class-agnostic map alone, for images with exactly one tag."""
+
+    def thresholds(self, settings: Settings) -> Mapping[str, Threshold]:
+        """Thresholds that the masks rest on, by name, each with who chose it (`Settings.threshold`)."""
+
+    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
+        """Whether it starts from the backbone that the stage seeds trained."""
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse settings that contradict each other. Takes seconds and makes nothing.

@@ -16,11 +16,13 @@ from refine.clock import Clock
 from refine.labels import decide
 from refine.methods import Decision, Made
 from wsss.artifacts import Seed, read_seed, write_mask
+from wsss.config import Settings
 from wsss.errors import ConfigError
 from wsss.images import read_image
 from wsss.processes import map_images
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, OneOf, Range
 from wsss.stage import Job
+from wsss.thresholds import IMAGE_SPECIFIC, Threshold
 
 DEFAULTS = {
     "infer": {
@@ -29,7 +31,6 @@ DEFAULTS = {
         "image_specific": False,  # each map's own threshold, which the seeds carry, in place of `threshold`
         "crf": True,  # False: the thresholded seeds as they are
         "iterations": 10,  # of the CRF
-        "chosen": "fixed in the preset: IRN's for confident foreground",
         "num_workers": 0,  # processes; 0: one per CPU core
     }
 }
@@ -38,13 +39,6 @@ RANGES: dict[str, Range | OneOf] = {
     "infer.seed_power": POSITIVE,
     "infer.iterations": COUNT,
     "infer.num_workers": NOT_NEGATIVE,
-}
-THRESHOLDS = {
-    "seed": "infer.threshold",
-    "seed_chosen": "infer.chosen",
-    "image_specific": "infer.image_specific",
-    "seed_power": "infer.seed_power",
-    "crf": "infer.crf",
 }
 PARTS: dict[str, tuple[str, ...]] = {}
 
@@ -56,8 +50,17 @@ class Crf:
     accepts_agnostic: bool = True
     defaults: Mapping[str, Any] = DEFAULTS
     ranges: Mapping[str, Range | OneOf] = RANGES
-    thresholds: Mapping[str, str] = THRESHOLDS
     parts: Mapping[str, tuple[str, ...]] = PARTS
+
+    def thresholds(self, settings: Settings) -> Mapping[str, Threshold]:
+        """That of the seeds."""
+        is_own = settings.config.infer.image_specific
+        seed = IMAGE_SPECIFIC if is_own else settings.threshold("infer.threshold")
+        return {"seed": seed, "seed_power": settings.threshold("infer.seed_power")}
+
+    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
+        """It has no network."""
+        return False
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a seed power beside image-specific thresholds."""

@@ -15,24 +15,27 @@ from refine.infer import EDGE, WALK, read_walk, write_edges, write_masks, write_
 from refine.labels import write_confident_labels
 from refine.methods import Decision, Made
 from refine.model import IRNet
-from refine.train import NETWORK, check_weights, load_irnet, train_irnet
+from refine.train import NETWORK, load_irnet, train_irnet
 from wsss.artifacts import read_mask
+from wsss.backbones import build_backbone
+from wsss.config import Settings
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, OneOf, Range
 from wsss.stage import Job
+from wsss.thresholds import Threshold
 
 CONFIDENT = "confident"
 _SAMPLE = 32  # images whose confident labels are looked at before the others are made
-_WORDS = ("labels.chosen", "infer.chosen")
 _DECISION = ("infer.background_score", "infer.unsure_margin", "infer.crf")
 
 DEFAULTS = {
     "model": {
         "backbone": "resnet50",
-        "pretrained": "imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
-        "weights_from": None,  # "seeds": the backbone that the stage seeds trained (pretrained must be None)
+        # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or the
+        # path of a state dict
+        "pretrained": "imagenet",
         "displacement": True,  # False: edges and masks stay the same, a training step takes a quarter
         # File of a trained IRNet, ours (masks/train/irnet.pth) or the authors': nothing is trained, and no
         # confident labels are made.
@@ -43,7 +46,6 @@ DEFAULTS = {
     "labels": {
         "foreground_threshold": 0.30,
         "background_threshold": 0.17,
-        "chosen": "fixed in the preset: the authors of BAS, VOC",
         "image_specific": False,  # bring each map's own threshold in the seeds to `calibrated_to` first
         "calibrated_to": 0.22,  # between the two thresholds; the walk then starts from these maps as well
         "num_workers": 0,  # processes for confident labels, walks and masks; 0: one per CPU core
@@ -71,11 +73,9 @@ DEFAULTS = {
         "background_score": 0.22,
         "unsure_margin": 0.0,  # pixels become 255 whose label depends on the score within this margin
         "crf": False,  # dense CRF on the masks
-        "chosen": "fixed in the preset: the authors of BAS, VOC",
     },
 }
 RANGES: dict[str, Range | OneOf] = {
-    "model.weights_from": OneOf((None, "seeds")),
     "labels.foreground_threshold": SHARE,
     "labels.background_threshold": SHARE,
     "labels.calibrated_to": Range(0, 1, above=True, below=True),
@@ -101,18 +101,14 @@ RANGES: dict[str, Range | OneOf] = {
 THRESHOLDS = {
     "confident_foreground": "labels.foreground_threshold",
     "confident_background": "labels.background_threshold",
-    "confident_chosen": "labels.chosen",
-    "image_specific": "labels.image_specific",
     "seed_power": "infer.seed_power",
     "background_score": "infer.background_score",
-    "background_score_chosen": "infer.chosen",
-    "crf": "infer.crf",
 }
 PARTS = {
-    CONFIDENT: ("seed", "model", "train", "infer", *_WORDS),
-    "train": ("infer", *_WORDS),
-    EDGE: ("infer", *_WORDS),
-    WALK: (*_DECISION, *_WORDS),
+    CONFIDENT: ("seed", "model", "train", "infer"),
+    "train": ("infer"),
+    EDGE: ("infer"),
+    WALK: _DECISION,
 }
 
 
@@ -123,11 +119,19 @@ class Irn:
     accepts_agnostic: bool = True
     defaults: Mapping[str, Any] = DEFAULTS
     ranges: Mapping[str, Range | OneOf] = RANGES
-    thresholds: Mapping[str, str] = THRESHOLDS
     parts: Mapping[str, tuple[str, ...]] = PARTS
 
+    def thresholds(self, settings: Settings) -> Mapping[str, Threshold]:
+        """Those of the confident labels and of the walk."""
+        return {entry: settings.threshold(name) for entry, name in THRESHOLDS.items()}
+
+    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
+        """Whether the levels under the branches are those that the stage seeds trained."""
+        model = config["model"]
+        return bool(model["pretrained"] == "seeds" and model["irnet"]["pretrained"] is None)
+
     def check(self, config: Mapping[str, Any]) -> None:
-        """Refuse two sources of weights, crossed thresholds, crops that IRNet cannot take, an absent file."""
+        """Refuse weights that do not fit, crossed thresholds, crops that IRNet cannot take, an absent file."""
         given, labels, train = config["model"]["irnet"]["pretrained"], config["labels"], config["train"]
         if given is not None:
             if not resolve_path(given).is_file():
@@ -136,7 +140,9 @@ class Irn:
                     "'model.irnet.pretrained'"
                 )
             return
-        check_weights(config["model"])
+        model = config["model"]
+        weights = None if model["pretrained"] in ("imagenet", "seeds") else model["pretrained"]
+        build_backbone(model["backbone"], pretrained=weights, output_stride=16)
         check_crops(train["crop"], tuple(train["rescale"]))
         if labels["background_threshold"] > labels["foreground_threshold"]:
             raise ConfigError(
@@ -201,7 +207,7 @@ def _network(job: Job, clock: Clock) -> IRNet:
 def _initialisation(model: Mapping[str, Any]) -> str:
     if model["irnet"]["pretrained"] is not None:
         return f"IRNet from {model['irnet']['pretrained']}, not trained here"
-    if model["weights_from"] == "seeds":
+    if model["pretrained"] == "seeds":
         return "backbone trained by the stage seeds"
     return str(model["pretrained"] or "random weights")
 

@@ -45,9 +45,9 @@ def evaluate(
         _print_sweep(artifact, _sweep(artifact, truth, power or (), from_here(seeds)), as_json=as_json)
         return
     if artifact.kind == "seeds":
-        figures = oracle(
-            sweep_seeds(lambda one: read_seed(artifact.file(one)), truth, artifact.ids), artifact.split
-        )
+        sweep_of_all = sweep_seeds(lambda one: read_seed(artifact.file(one)), truth, artifact.ids)
+        figures, threshold = oracle(sweep_of_all, artifact.split)
+        figures |= {"threshold": threshold.value, "threshold_chosen_by": threshold.chosen_by}
     else:
         count = len(truth.classes)
         scores = evaluate_masks(
