@@ -33,8 +33,8 @@ _DECISION = ("infer.background_score", "infer.unsure_margin", "infer.crf")
 DEFAULTS = {
     "model": {
         "backbone": "resnet50",
-        # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or the
-        # path of a state dict
+        # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or
+        # the path of a state dict
         "pretrained": "imagenet",
         "displacement": True,  # False: edges and masks stay the same, a training step takes a quarter
         # File of a trained IRNet, ours (masks/train/irnet.pth) or the authors': nothing is trained, and no
@@ -131,7 +131,7 @@ class Irn:
         return bool(model["pretrained"] == "seeds" and model["irnet"]["pretrained"] is None)
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """Refuse weights that do not fit, crossed thresholds, crops that IRNet cannot take, an absent file."""
+        """Refuse weights that do not fit, crossed thresholds, crops that IRNet cannot take."""
         given, labels, train = config["model"]["irnet"]["pretrained"], config["labels"], config["train"]
         if given is not None:
             if not resolve_path(given).is_file():

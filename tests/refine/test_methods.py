@@ -12,11 +12,12 @@ from refine.clock import Clock
 from refine.labels import confident_label
 from refine.methods import BUILT_IN, check_settings, find_method, method_defaults, method_of_key
 from refine.methods.crf import read_as_set
-from refine.stage import run
+from refine.stage import STAGE, run
 from wsss.artifacts import Artifact, read_mask, write_mask, write_seed
-from wsss.config import CONFIG_DIR, load_config
+from wsss.config import CONFIG_DIR, Settings, load_config
 from wsss.errors import ConfigError
 from wsss.stage import Job
+from wsss.thresholds import Threshold
 
 SIZE = (40, 48)
 IDS = ("a", "sub/b 1")
@@ -58,7 +59,9 @@ def job(tmp_path):
         mask_path=lambda one: tmp_path / "truth" / f"{one}.png",
     )
     seeds = Artifact(tmp_path / "seeds", {"kind": "seeds", "split": "train", "key": "k", "image_ids": IDS})
-    return Job(config_of("crf", infer={"num_workers": 2}), dataset, {"seeds": seeds}, tmp_path / "masks")
+    return Job(
+        Settings(config_of("crf", infer={"num_workers": 2})), dataset, {"seeds": seeds}, tmp_path / "masks"
+    )
 
 
 def masks_of(job):
@@ -71,9 +74,9 @@ def test_built_in_methods_are_whole_and_their_settings_in_range(name):
     config = config_of(name)
     assert method.name == name
     if name == "irn":
-        config.model.weights_from = None
+        config.model.pretrained = None
     assert check_settings(config).name == name
-    for setting in (*method.ranges, *method.thresholds.values()):
+    for setting in method.ranges:
         assert name in method_of_key(setting), setting
 
 
@@ -96,11 +99,11 @@ def test_defaults_are_copies():
 
 
 def test_presets_take_the_settings_of_their_method():
-    config = load_config("refine", "-", path=CONFIG_DIR / "refine" / "crf_demo.py")
+    config = load_config(STAGE, "-", path=CONFIG_DIR / "refine" / "crf_demo.py")
     assert config.infer.iterations == 10
     assert "model" not in config
     with pytest.raises(ConfigError, match=r"expected a known key, got 'infer\.beta'"):
-        load_config("refine", "-", path=CONFIG_DIR / "refine" / "crf_demo.py", options=["infer.beta=3.0"])
+        load_config(STAGE, "-", path=CONFIG_DIR / "refine" / "crf_demo.py", options=["infer.beta=3.0"])
 
 
 @pytest.mark.parametrize(
@@ -127,12 +130,6 @@ def test_presets_take_the_settings_of_their_method():
         ),
         (
             "irn",
-            {"model": {"weights_from": "masks"}},
-            "expected model.weights_from one of None, 'seeds', got",
-        ),
-        ("irn", {"model": {"weights_from": "seeds"}}, "expected one source of weights"),
-        (
-            "irn",
             {"labels": {"background_threshold": 0.4}},
             "expected labels.background_threshold at most labels.foreground_threshold, got 0.4 and 0.3",
         ),
@@ -155,8 +152,8 @@ def test_crf_masks_are_scored_and_continued(job):
     assert set(np.unique(masks)) == {0, 1}
     # The CRF moves the outline to where the colour changes: it beats the best threshold without one.
     assert result.figures["mIoU"] > result.figures["mIoU_oracle_threshold"] > 0.5
-    assert result.thresholds["seed"] == 0.3
-    assert result.thresholds["oracle_threshold"].endswith("(oracle threshold, train)")
+    assert result.thresholds["seed"] == Threshold(0.3, "program")
+    assert result.thresholds["oracle_threshold"].chosen_by == "oracle, train"
     assert result.extra["seconds_per_image"]["mask"] > 0
     assert result.extra["initialisation"] == "nothing is trained"
     (job.out_dir / "a.png").unlink()

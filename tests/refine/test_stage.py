@@ -18,8 +18,11 @@ from refine.model import IRNet
 from refine.stage import STAGE, run
 from refine.train import build_irnet, load_irnet, measure_mean_shift, parameter_groups
 from wsss.artifacts import Artifact, read_mask, read_seed, write_mask, write_seed
+from wsss.config import Settings
 from wsss.errors import ArtifactError, ConfigError
-from wsss.stage import Job, _settings
+from wsss.keys import settings_that_matter
+from wsss.stage import Input, Job, Preview
+from wsss.thresholds import Threshold
 
 CLASSES = ("bar", "block")
 SIZE = (48, 40)
@@ -86,11 +89,12 @@ def tiny_config(**model) -> Config:
 
 @pytest.fixture
 def job(tmp_path, blocks, seeds):
-    return Job(config=tiny_config(), dataset=blocks, inputs={"seeds": seeds}, out_dir=tmp_path / "masks")
+    return Job(Settings(tiny_config()), dataset=blocks, inputs={"seeds": seeds}, out_dir=tmp_path / "masks")
 
 
 def test_contract():
-    assert (STAGE.name, STAGE.reads, STAGE.writes, STAGE.run) == ("refine", ("seeds",), "masks", run)
+    assert (STAGE.name, STAGE.writes, STAGE.run) == ("refine", "masks", run)
+    assert STAGE.reads(tiny_config()) == ("seeds",)
 
 
 def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
@@ -106,8 +110,8 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
             assert (edge.mode, edge.size) == ("I;16", (10, 12))
     assert 0 < result.figures["mIoU"] <= result.figures["mIoU_oracle_background_score"] <= 1
     assert 0.01 < result.figures["confident_share"] <= 1
-    assert result.thresholds["background_score_chosen"] == "fixed in the preset: the authors of BAS, VOC"
-    assert result.thresholds["oracle_background_score"].endswith("(oracle threshold, train)")
+    assert result.thresholds["background_score"] == Threshold(0.22, "program")
+    assert result.thresholds["oracle_background_score"].chosen_by == "oracle, train"
     seconds = result.extra["seconds_per_image"]
     assert set(seconds) == {"confident_label", "training", "edge", "walk", "mask"}
     assert all(value > 0 for value in seconds.values())
@@ -132,7 +136,7 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
 
 def test_no_ground_truth_no_score(job, tmp_path):
     blind = dataclasses.replace(
-        job, dataset=Blocks(tmp_path, truth=False), config=tiny_config(displacement=False)
+        job, dataset=Blocks(tmp_path, truth=False), settings=Settings(tiny_config(displacement=False))
     )
     result = run(blind)
     assert set(result.figures) == {"confident_share"}
@@ -255,16 +259,16 @@ def test_a_sample_is_spread_over_the_list():
 
 def test_another_threshold_makes_the_masks_stale():
     config = tiny_config()
-    before = _settings(config)
+    before = settings_that_matter(config)
     config.labels.foreground_threshold = 0.4
-    assert _settings(config) != before
+    assert settings_that_matter(config) != before
 
 
 def test_weights_from_seeds(seeds, tmp_path):
     donor = IRNet("plain8").backbone.state_dict()
     (seeds.dir / "train").mkdir()
     torch.save(donor, seeds.dir / "train" / "backbone.pth")
-    network = build_irnet(tiny_config(weights_from="seeds"), seeds)
+    network = build_irnet(tiny_config(pretrained="seeds"), seeds)
     assert all(torch.equal(value, donor[name]) for name, value in network.backbone.state_dict().items())
 
 
@@ -272,21 +276,14 @@ def test_weights_from_seeds(seeds, tmp_path):
     ("model", "message"),
     [
         (
-            {"weights_from": "seeds"},
+            {"pretrained": "seeds"},
             r"expected the backbone that the stage seeds trained at .*backbone.pth, found no",
         ),
-        (
-            {"weights_from": "masks"},
-            "expected weights_from None or 'seeds', got 'masks': correct 'model.weights_from'",
-        ),
-        (
-            {"weights_from": "seeds", "pretrained": "x.pth"},
-            "expected one source of weights, got weights_from 'seeds'",
-        ),
+        ({"pretrained": "nowhere.pth"}, "nowhere.pth, found no file"),
     ],
 )
 def test_wrong_weights(seeds, model, message):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises((ArtifactError, ConfigError), match=message):
         build_irnet(tiny_config(**model), seeds)
 
 
@@ -308,4 +305,15 @@ def test_parameter_groups():
     assert [group.get("lr") for group in groups] == [None, 1.0]
     counted = sum(len(group["params"]) for group in groups)
     assert counted == sum(parameter.requires_grad for parameter in network.parameters())
-    assert refine_stage.STAGE.schema == 1
+    assert refine_stage.STAGE.schema == 2
+
+
+def test_seeds_of_another_backbone_are_refused_before_anything_is_made(blocks, tmp_path):
+    inputs = {"seeds": Input("seeds", tmp_path, "key", {"model.backbone": "resnet50"})}
+    with pytest.raises(ConfigError, match=r"expected seeds on 'plain8' .* got 'resnet50'"):
+        STAGE.check(Preview(tiny_config(pretrained="seeds"), blocks, inputs))
+    STAGE.check(Preview(tiny_config(), blocks, inputs))
+
+
+def test_parts_do_not_depend_on_ground_truth():
+    assert all("ground truth" in free for free in STAGE.parts(tiny_config()).values())

@@ -51,9 +51,9 @@ def published(tmp_path):
     manifest = common | {
         "kind": "masks",
         "key": "m",
-        "inputs": {"seeds": "s"},
+        "inputs": {"input seeds": "s"},
         "settings": {f"infer.{name}": value for name, value in INFER.items()},
-        "thresholds": {"seed_power": 1.0, "background_score": 0.4, "background_score_chosen": "fixed"},
+        "thresholds": {"background_score": {"value": 0.4, "chosen_by": "fixed"}},
     }
     (tmp_path / "masks" / "manifest.json").write_text(json.dumps(manifest))
     (tmp_path / "seeds" / "manifest.json").write_text(json.dumps(common | {"kind": "seeds", "key": "s"}))
@@ -65,12 +65,12 @@ def test_rows_are_those_of_masks_made_one_by_one(published):
     rows = sweep_masks(masks, truths, powers=[1.0, 2.0], num_workers=1)
     assert [(row["seed_power"], row["chosen"]) for row in rows] == [
         (1.0, "fixed"),
-        (1.0, "oracle threshold, train"),
+        (1.0, "oracle, train"),
         (1.0, "Otsu's method, without ground truth"),
-        (1.0, "oracle threshold of each image, train"),
-        (2.0, "oracle threshold, train"),
+        (1.0, "oracle of each image, train"),
+        (2.0, "oracle, train"),
         (2.0, "Otsu's method, without ground truth"),
-        (2.0, "oracle threshold of each image, train"),
+        (2.0, "oracle of each image, train"),
     ]
 
     def score(read, background_score):

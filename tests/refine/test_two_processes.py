@@ -14,7 +14,7 @@ from wsss.datasets import DemoDataSet
 
 COUNT = 10
 SETTINGS = (
-    f"dataset.train={COUNT}", "dataset.val=2", "dataset.side=96", "model.weights_from=None",
+    f"dataset.train={COUNT}", "dataset.val=2", "dataset.side=96", "model.pretrained=None",
     "model.displacement=True", "train.radius=3.0", "train.crop=48", "train.epochs=2", "train.batch_size=4",
     "train.num_workers=0",
 )  # fmt: skip

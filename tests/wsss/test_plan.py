@@ -114,7 +114,7 @@ def test_absent_weights_and_those_of_another_network_are_one_line(ask, tmp_path)
     with pytest.raises(ConfigError, match=r"^seeds: .*nowhere.pth, found no file"):
         ask("all", f"model.pretrained={tmp_path / 'nowhere.pth'}")
     torch.save({"conv1.weight": torch.zeros(1)}, tmp_path / "other.pth")
-    with pytest.raises(ConfigError, match="^seeds: ") as raised:
+    with pytest.raises(ConfigError, match=r"^seeds: ") as raised:
         ask("all", f"model.pretrained={tmp_path / 'other.pth'}")
     assert "\n" not in str(raised.value)
 
@@ -125,7 +125,7 @@ def test_a_missing_input_names_the_command_that_makes_it(ask):
 
 
 def test_missing_data_is_found_before_the_first_stage(ask, tmp_path):
-    with pytest.raises(DataError, match="^seeds: "):
+    with pytest.raises(DataError, match=r"^seeds: "):
         ask("all", f"dataset.root={tmp_path / 'nowhere'}", dataset="voc")
 
 
