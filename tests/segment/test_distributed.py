@@ -10,7 +10,8 @@ import torch
 from segment.checks import check_labels
 from segment.dataset import label_files
 from segment.infer import write_predictions
-from segment.train import NETWORK, complete_config, train_segmentor
+from segment.settings import complete_config
+from segment.train import NETWORK, train_segmentor
 from wsss.artifacts import read_mask
 from wsss.paths import PROJECT_ROOT
 
@@ -22,7 +23,8 @@ from mmengine.config import Config
 from segment.checks import check_labels
 from segment.dataset import label_files
 from segment.infer import write_predictions
-from segment.train import complete_config, train_segmentor
+from segment.settings import complete_config
+from segment.train import train_segmentor
 from wsss import distributed
 from wsss.datasets import build_dataset
 

@@ -11,7 +11,8 @@ import segment.loop
 import segment.transforms
 from segment.dataset import ProjectDataset
 from segment.loop import PlacedSampler
-from segment.train import complete_config, train_segmentor
+from segment.settings import complete_config
+from segment.train import train_segmentor
 
 
 def take(sampler, count):

@@ -7,14 +7,15 @@ import pytest
 from segment.stage import STAGE
 from segment.submit import predict_split
 from wsss.artifacts import MANIFEST, read_mask
+from wsss.config import Settings
+from wsss.engine import run_stage
 from wsss.errors import ArtifactError
-from wsss.stage import run_stage
 
 
 @pytest.fixture
 def published(tiny_config, tmp_path):
     tiny_config.train_cfg.max_iters = 1
-    return run_stage(STAGE, tiny_config, dataset_name="tiny", work_dir=tmp_path / "work").dir
+    return run_stage(STAGE, Settings(tiny_config), dataset_name="tiny", work_dir=tmp_path / "work").dir
 
 
 def test_another_split_is_predicted_beside_the_published_one(published, demo):
