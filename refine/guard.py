@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 from mmengine.dist import all_gather_object
-from PIL import Image
 
 from refine.labels import UNSURE, read_seed_as_set
 from wsss.artifacts import Artifact, read_mask, read_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.errors import ArtifactError, WsssError
+from wsss.images import read_size
 from wsss.log import logger
 from wsss.progress import track
 
@@ -51,9 +51,8 @@ def check_seeds(seeds: Artifact, dataset: DataSet) -> None:
 def _problems_of(seeds: Artifact, dataset: DataSet, image_id: str) -> list[str]:
     try:
         seed = read_seed(seeds.file(image_id))
-        with Image.open(dataset.image_path(image_id)) as image:
-            size = (image.height, image.width)
-    except (WsssError, OSError) as error:
+        size = read_size(dataset.image_path(image_id))
+    except WsssError as error:
         return [str(error)]
     problems = []
     unknown = sorted({int(label) for label in seed.classes} - set(dataset.tags(image_id)))

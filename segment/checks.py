@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import all_gather_object
 from numpy.typing import NDArray
-from PIL import Image
 
 from wsss.artifacts import IGNORE, read_mask
 from wsss.datasets import DataSet
 from wsss.datasets.base import name_some
 from wsss.distributed import shard
 from wsss.errors import ArtifactError
+from wsss.images import read_size
 from wsss.progress import track
 
 # No method that sees tags alone draws objects without one wrong pixel; chance allows for a few tiny ones.
@@ -58,12 +58,12 @@ def check_labels(dataset: DataSet, files: Mapping[str, Path]) -> LabelCheck:
 
     Raises:
         ArtifactError: a label map is damaged, has another size than its image, or holds labels above C.
+        DataError: an image cannot be read.
     """
     ignored, compared, identical, untagged = 0.0, 0, 0, []
     own = shard(list(files))
     for image_id in track(own, "check masks"):
-        with Image.open(dataset.image_path(image_id)) as image:
-            size = (image.height, image.width)
+        size = read_size(dataset.image_path(image_id))
         mask = read_mask(files[image_id], num_classes=len(dataset.classes), size=size)
         ignored += float((mask == IGNORE).mean())
         if not set(np.unique(mask).tolist()) <= {0, IGNORE, *dataset.tags(image_id)}:
