@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from refine.infer import EDGE, WalkScores, grid_of, mask_of_scores, read_edge, walk_seed
+from refine.infer import EDGE, WalkScores, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
 from refine.sweep import settings_of
-from wsss.artifacts import open_artifact, read_mask, read_seed
+from wsss.artifacts import grid_of, open_artifact, read_mask, read_seed
 from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions

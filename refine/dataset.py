@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from refine.model import STRIDE
+from wsss.artifacts import STRIDE
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.images import normalize_image, read_image

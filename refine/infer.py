@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from refine.labels import UNSURE, decide, read_seed_as_set
-from refine.model import STRIDE, IRNet, edge_of_image
+from refine.model import IRNet, edge_of_image
 from refine.walk import random_walk
-from wsss.artifacts import Artifact, Seed, atomic_write, read_seed, write_mask, write_seed
+from wsss.artifacts import STRIDE, Artifact, Seed, atomic_write, grid_of, read_seed, write_mask, write_seed
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
 from wsss.images import normalize_image, read_image
@@ -204,11 +204,6 @@ def _walk_one(task: _Walk) -> int:
     maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.infer)
     write_seed(task.out, classes=seed.classes, maps=maps, size=seed.size)
     return 1
-
-
-def grid_of(size: tuple[int, int]) -> tuple[int, int]:
-    """Size of the stride-4 grid of an image (H, W)."""
-    return ((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from refine.losses import affinity_displacement_loss, affinity_loss
+from wsss.artifacts import STRIDE
 from wsss.backbones import build_backbone
 from wsss.errors import ConfigError
 
 # Stride of the two outputs, in pixels of the image.
-STRIDE = 4
 # Only checkpoints of the authors have it.
 AUTHORS_KEY = "fc_edge1.0.weight"
 _EDGE_CHANNELS = 32

@@ -11,9 +11,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refine.infer import EDGE, WALK, WalkScores, grid_of, read_edge, read_walk, walk_seed
+from refine.infer import EDGE, WALK, WalkScores, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
-from wsss.artifacts import IGNORE, Artifact, open_artifact, read_mask
+from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact, read_mask
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions

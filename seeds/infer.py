@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from seeds.fuse import fuse_foreground, normalize
 from seeds.threshold import image_specific_thresholds
-from wsss.artifacts import write_seed
+from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.images import normalize_image, read_image
@@ -56,7 +56,7 @@ def multi_scale_maps(
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
     height, width = image.shape[2:]
-    size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    size = grid_of((height, width))
     total = torch.zeros(1, device=image.device)
     for scale in scales:
         scaled = (max(round(height * scale), 1), max(round(width * scale), 1))

@@ -17,7 +17,10 @@ from PIL import Image
 
 from wsss.errors import ArtifactError
 
+# In masks: pixels that are not scored and teach nothing; in masks made here, those that nobody is sure of.
 IGNORE = 255
+# Of seeds and edges: one cell for every 4 x 4 pixels.
+STRIDE = 4
 SCHEMA = 1
 MANIFEST = "manifest.json"
 SUFFIXES = {"seeds": ".npz", "masks": ".png", "segment": ".png"}
@@ -69,6 +72,11 @@ class Seed:
         # cv2's INTER_LINEAR samples at pixel centres, as align_corners=False does, and is faster than torch.
         full = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in self.maps]
         return np.stack(full)
+
+
+def grid_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Size ((H-1)//4+1, (W-1)//4+1) of the stride-4 grid of an image (H, W)."""
+    return ((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)
 
 
 @contextlib.contextmanager
@@ -329,8 +337,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _check_seed(seed: Seed, path: Path) -> None:
-    height, width = seed.size
-    expected = (len(seed.classes), (height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    expected = (len(seed.classes), *grid_of(seed.size))
     if seed.classes.ndim != 1 or seed.maps.shape != expected or min(seed.size) < 1:
         raise ArtifactError(
             f"expected maps (K, (H-1)//4+1, (W-1)//4+1) for K={len(seed.classes)} and size {seed.size}, "

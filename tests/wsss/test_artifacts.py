@@ -8,6 +8,7 @@ from PIL import Image
 
 from wsss.artifacts import (
     atomic_write,
+    grid_of,
     open_artifact,
     read_mask,
     read_seed,
@@ -189,3 +190,8 @@ def test_open_gives_the_payload(tmp_path):
     artifact = open_artifact(tmp_path)
     assert (artifact.kind, artifact.split, artifact.key, artifact.ids) == ("masks", "train", "k", ("a",))
     assert artifact.file("a") == tmp_path / "a.png"
+
+
+@pytest.mark.parametrize(("size", "grid"), [((1, 1), (1, 1)), ((4, 5), (1, 2)), ((37, 50), (10, 13))])
+def test_grid_has_a_cell_for_every_four_pixels_begun(size, grid):
+    assert grid_of(size) == grid
