@@ -70,7 +70,10 @@ class CAMNet(nn.Module):
         """Activation map of every class: (B, 3, H, W) -> (B, C, h, w) >= 0, in logit units."""
         return self(image).relu()
 
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
+        return self(image).mean(dim=(2, 3))
+
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Multi-label soft-margin loss of a batch for `wsss.training.train_network`."""
-        logit = self(batch["image"]).mean(dim=(2, 3))
-        return {"loss": F.multilabel_soft_margin_loss(logit, batch["tags"])}
+        return {"loss": F.multilabel_soft_margin_loss(self.logits(batch["image"]), batch["tags"])}

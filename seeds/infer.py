@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seeds.contract import MapKind
 from seeds.fuse import fuse_foreground, normalize
 from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import grid_of, write_seed
@@ -20,6 +21,7 @@ from wsss.distributed import shard
 from wsss.images import normalize_image, read_image
 from wsss.progress import track
 
+_AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Images that are read while the network works: a decoded image takes under a megabyte.
 _AHEAD = 4
 
@@ -77,15 +79,20 @@ def write_seeds(
     *,
     out_dir: Path,
     settings: Mapping[str, Any],
+    kind: MapKind = "class",
 ) -> None:
     """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5).
 
+    A class-agnostic map is published as it is, as ``foreground``. Where it is the only map, it is also the
+    class map of images with exactly one tag; images with more have no class maps.
+
     Args:
-        network: in any mode; a `BASNet` or `CAMNet`.
+        network: in any mode; a `seeds.methods.Predictor`.
         dataset: where images and tags are.
         image_ids: images to write seeds of.
         out_dir: takes one ``ID.npz`` per image.
-        settings: the config's ``infer``. ``fuse`` takes the network's last map for the class-agnostic one.
+        settings: the config's ``infer``.
+        kind: what the network's maps are: one per class, one class-agnostic, or both (the latter last).
     """
     network.eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -94,9 +101,9 @@ def write_seeds(
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
         labels = dataset.tags(image_id)
         tensor = normalize_image(image, device)[None]
-        maps = _seed_maps(network, tensor, labels, settings)
+        labels, maps, foreground = _seed_maps(network, tensor, labels, settings, kind)
         thresholds = None
-        if settings["image_specific"]:
+        if settings.get("image_specific"):
             scale = settings["scales"][0]
             size = tuple(max(round(side * scale), 1) for side in image.shape[:2])
             thresholds = image_specific_thresholds(
@@ -112,25 +119,48 @@ def write_seeds(
             maps=maps.cpu().numpy(),
             size=(image.shape[0], image.shape[1]),
             thresholds=thresholds,
+            foreground=None if foreground is None else foreground.cpu().numpy(),
+            logits=image_logits(network, tensor, settings).cpu().numpy() if settings["logits"] else None,
         )
 
 
-def _seed_maps(network: Any, image: Tensor, labels: Sequence[int], settings: Mapping[str, Any]) -> Tensor:
-    """Maps (K, h, w) of an image's labels, fused and normalised as they are published."""
-    channels = [label - 1 for label in labels]
-    fuse, scales, flip = settings["fuse"], settings["scales"], settings["flip"]
+@torch.no_grad()
+def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """Logits (C,) float32 of an image (1, 3, H, W) at its own size, the mean with its flip's where set."""
+    amp = _AMP[settings["amp"]]
+    batch = torch.cat([image, image.flip(3)]) if settings["flip"] else image
+    with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
+        logits: Tensor = network.logits(batch.to(memory_format=torch.channels_last))
+    return logits.float().mean(dim=0)
+
+
+def _seed_maps(
+    network: Any, image: Tensor, labels: Sequence[int], settings: Mapping[str, Any], kind: MapKind
+) -> tuple[Sequence[int], Tensor, Tensor | None]:
+    """What is published of an image.
+
+    Returns:
+        (labels of the maps, the maps (K, h, w) fused and normalised, the class-agnostic map (h, w) or None).
+    """
+    fuse, scales, flip = settings.get("fuse"), settings["scales"], settings["flip"]
+    channels = {"class": [label - 1 for label in labels], "agnostic": [-1]}.get(kind)
     total = multi_scale_maps(
         network,
         image,
         scales=scales,
         flip=flip,
-        channels=channels if fuse is None else [*channels, -1],
-        amp={None: None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings["amp"]],
+        channels=[*(label - 1 for label in labels), -1] if channels is None else channels,
+        amp=_AMP[settings["amp"]],
     )
-    if fuse is None:
-        return normalize(total)
+    if kind == "class":
+        return labels, normalize(total), None
     mean = total / (len(scales) * (2 if flip else 1))
-    return normalize(fuse_foreground(mean[:-1], mean[-1], how=fuse))
+    foreground = mean[-1].clamp(0, 1)
+    if kind == "agnostic":
+        labels = labels if len(labels) == 1 else ()
+        return labels, normalize(total[: len(labels)]), foreground
+    maps = total[:-1] if fuse is None else fuse_foreground(mean[:-1], mean[-1], how=fuse)
+    return labels, normalize(maps), foreground
 
 
 def _read_ahead(dataset: DataSet, image_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -120,6 +120,10 @@ class BASNet(nn.Module):
         """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
         return self.classify(self.extract(image)).mean(dim=(2, 3))
 
+    def logits(self, image: Tensor) -> Tensor:
+        """As `forward`, by the name that seed methods share."""
+        return self(image)
+
     def maps(self, image: Tensor) -> Tensor:
         """Foreground map of every class.
 

@@ -1,54 +1,28 @@
-"""The stage ``seeds``: trains on tags, publishes soft maps, scores them where ground truth is there."""
+"""The stage ``seeds``: a method makes soft maps from tags; they are scored where ground truth is there."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from seeds.fuse import write_combined
-from seeds.infer import write_seeds
-from seeds.train import train_seeds
+from seeds.methods import check_settings, find_method
 from wsss.artifacts import read_seed
 from wsss.distributed import is_main, wait
-from wsss.errors import ConfigError
 from wsss.evaluate import at_threshold, oracle, score_image_specific, sweep_seeds
-from wsss.images import check_images
 from wsss.stage import Job, Result, Stage
 
 
 def run(job: Job) -> Result:
-    """Fill ``job.out_dir`` with a seed per training image."""
-    if job.config.method == "combine":
-        return _combine(job)
-    config, dataset = job.config, job.dataset
-    split = config.dataset.train_split
-    dataset.check(split)
-    image_ids = dataset.ids(split)
-    if is_main():
-        check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
-    wait()
-    network, figures = train_seeds(config, dataset, image_ids, out_dir=job.out_dir / "train")
-    write_seeds(network, dataset, image_ids, out_dir=job.out_dir, settings=config.infer)
-    scores, thresholds = _score(job, image_ids, split, image_specific=config.infer.image_specific)
+    """Fill ``job.out_dir`` with a seed per image, by the method that the config names."""
+    check_settings(job.config)
+    seeds = find_method(job.config.method).make(job)
+    image_specific = job.config.infer.get("image_specific", False)
+    scores, thresholds = _score(job, seeds.image_ids, seeds.split, image_specific=image_specific)
     return Result(
-        split=split,
-        image_ids=image_ids,
-        figures=scores | figures,
+        split=seeds.split,
+        image_ids=seeds.image_ids,
+        figures=scores | dict(seeds.figures),
         thresholds=thresholds,
-        extra={"initialisation": str(config.model.pretrained or "random weights")},
+        extra=seeds.extra,
     )
-
-
-def _combine(job: Job) -> Result:
-    """Combine the published seeds that the config's ``reads`` names."""
-    artifacts = list(job.inputs.values())
-    if len(artifacts) < 2:
-        raise ConfigError(
-            f"expected two or more seeds to combine, got {tuple(job.inputs)}: name them in 'reads', such as "
-            "('seeds', 'seeds-cam')"
-        )
-    write_combined(artifacts, out_dir=job.out_dir)
-    image_ids, split = artifacts[0].ids, artifacts[0].split
-    figures, thresholds = _score(job, image_ids, split, image_specific=False)
-    return Result(split=split, image_ids=image_ids, figures=figures, thresholds=thresholds)
 
 
 def _score(

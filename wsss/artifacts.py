@@ -36,12 +36,17 @@ class Seed:
         size: (H, W) of the image.
         thresholds: (K,) float32 in (0, 1), the image-specific threshold of each map; None where none was
             searched.
+        foreground: ((H-1)//4+1, (W-1)//4+1) float32 in [0, 1], a class-agnostic map as the network gives it;
+            None where there is none.
+        logits: (C,) float32, the network's logits of the whole image; None where they were not asked for.
     """
 
     classes: NDArray[np.uint8]
     maps: NDArray[np.float32]
     size: tuple[int, int]
     thresholds: NDArray[np.float32] | None = None
+    foreground: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32] | None = None
 
     def calibrated(self, to: float) -> "Seed":
         """Bring every map's own threshold to one value, so that one threshold fits all maps.
@@ -115,6 +120,8 @@ def write_seed(
     maps: NDArray[Any],
     size: tuple[int, int],
     thresholds: NDArray[Any] | None = None,
+    foreground: NDArray[Any] | None = None,
+    logits: NDArray[Any] | None = None,
 ) -> None:
     """Write the soft maps of one image.
 
@@ -124,6 +131,8 @@ def write_seed(
         maps: (K, (H-1)//4+1, (W-1)//4+1) float in [0, 1]; stored as float16.
         size: (H, W) of the image.
         thresholds: (K,) float in (0, 1), image-specific thresholds of the maps, where they are known.
+        foreground: ((H-1)//4+1, (W-1)//4+1) float in [0, 1], a class-agnostic map; stored as float16.
+        logits: (C,) float, of the whole image.
 
     Raises:
         ArtifactError: shapes do not agree, or values lie outside [0, 1].
@@ -132,7 +141,10 @@ def write_seed(
         np.asarray(classes, np.uint8),
         np.asarray(maps, np.float32),
         (int(size[0]), int(size[1])),
-        None if thresholds is None else np.asarray(thresholds, np.float32),
+        *(
+            None if array is None else np.asarray(array, np.float32)
+            for array in (thresholds, foreground, logits)
+        ),
     )
     _check_seed(seed, Path(path))
     arrays: dict[str, Any] = {
@@ -142,6 +154,10 @@ def write_seed(
     }
     if seed.thresholds is not None:
         arrays["thresholds"] = seed.thresholds
+    if seed.foreground is not None:
+        arrays["foreground"] = seed.foreground.astype(np.float16)
+    if seed.logits is not None:
+        arrays["logits"] = seed.logits
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
@@ -161,6 +177,8 @@ def read_seed(path: str | Path) -> Seed:
                 data["maps"].astype(np.float32),
                 (size[0], size[1]),
                 data.get("thresholds"),
+                data["foreground"].astype(np.float32) if "foreground" in data else None,
+                data.get("logits"),
             )
     except FileNotFoundError as error:
         raise ArtifactError(
@@ -358,6 +376,21 @@ def _check_seed(seed: Seed, path: Path) -> None:
         raise ArtifactError(
             f"expected a threshold in (0, 1) for each of {len(seed.classes)} maps, got {own.tolist()} at "
             f"{path}: make the seeds anew"
+        )
+
+    agnostic = seed.foreground
+    if agnostic is not None and not (
+        agnostic.shape == expected[1:] and agnostic.min() >= 0 and agnostic.max() <= 1
+    ):
+        raise ArtifactError(
+            f"expected a foreground map {expected[1:]} in [0, 1], got {agnostic.shape} of "
+            f"{agnostic.min():.3g} to {agnostic.max():.3g} at {path}: make the seeds anew"
+        )
+    logits = seed.logits
+    if logits is not None and not (logits.ndim == 1 and np.isfinite(logits).all()):
+        raise ArtifactError(
+            f"expected finite logits (C,), got {logits.shape} with {(~np.isfinite(logits)).sum()} that are "
+            f"not at {path}: make the seeds anew"
         )
 
 

@@ -17,7 +17,12 @@ CONFIG_DIR = PROJECT_ROOT / "configs"
 
 
 def load_config(
-    stage: str, dataset: str, *, path: str | Path | None = None, options: Sequence[str] = ()
+    stage: str,
+    dataset: str,
+    *,
+    path: str | Path | None = None,
+    options: Sequence[str] = (),
+    baseline: bool = False,
 ) -> Config:
     """Load the preset of a stage for a data set, or a given file, and apply overrides.
 
@@ -26,6 +31,8 @@ def load_config(
         dataset: name of the preset: ``configs/STAGE/DATASET.py``.
         path: a config file to use instead.
         options: overrides ``a.b=value``; values are Python literals, anything else is a string.
+        baseline: leave out overrides of settings that its method does not have: they are meant for the main
+            config.
 
     Returns:
         The resolved config.
@@ -52,6 +59,9 @@ def load_config(
     if common.is_file():
         _check_keys(config, _merged(Config.fromfile(str(common)).to_dict(), own), file)
     config = Config(_merged(own, config.to_dict()))
+    if baseline:
+        known = {name for name, _ in flatten(config)}
+        options = [one for one in options if any(f"{name}.".startswith(f"{_key(one)}.") for name in known)]
     apply_options(config, options)
     return config
 
@@ -222,6 +232,11 @@ def _numeric(values: Sequence[Any]) -> bool:
     return len(values) > 0 and all(
         isinstance(one, int | float) and not isinstance(one, bool) for one in values
     )
+
+
+def _key(option: str) -> str:
+    """The key of an override, whatever its value."""
+    return option.partition("=")[0]
 
 
 def _parse(text: str) -> Any:

@@ -5,9 +5,9 @@ import dataclasses
 import math
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -52,6 +52,9 @@ class Schedule:
         num_workers: processes that load images, for each process that trains.
         amp: "bf16" or "fp16" computes convolutions in half precision; fp16 needs a GPU.
         compile: compile the training step with torch.compile: slow to start, faster after.
+        rates: mmengine's settings of another course of the rate than poly, such as
+            ``{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}`` (in epochs unless ``by_epoch`` is
+            False); None: poly.
     """
 
     epochs: int
@@ -64,6 +67,7 @@ class Schedule:
     num_workers: int = 2
     amp: str | None = None
     compile: bool = False
+    rates: Mapping[str, Any] | None = None
 
     def steps(self, count: int) -> int:
         """Number of steps for ``count`` images; the last, partial batch of an epoch is dropped."""
@@ -72,6 +76,17 @@ class Schedule:
     def steps_per_epoch(self, count: int) -> int:
         """Whole batches in ``count`` images, at least one."""
         return max(count // self.batch_size, 1)
+
+
+# Makes an optimizer of parameter groups, by what the schedule says of rate, momentum and weight decay.
+OptimizerBuilder: TypeAlias = Callable[[list[dict[str, Any]], Schedule], torch.optim.Optimizer]
+
+
+def sgd(groups: list[dict[str, Any]], schedule: Schedule) -> torch.optim.Optimizer:
+    """SGD with the schedule's rate, momentum and weight decay."""
+    return torch.optim.SGD(
+        groups, lr=schedule.learning_rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
+    )
 
 
 def train_network(
@@ -85,6 +100,7 @@ def train_network(
     description: str,
     hooks: Sequence[Hook] = (),
     classes: Sequence[str] = (),
+    optimizer: OptimizerBuilder = sgd,
 ) -> None:
     """Train a network in place, or load it where it was trained before.
 
@@ -100,11 +116,12 @@ def train_network(
         dataset: map-style data set of dicts of tensors, one image each.
         out_dir: folder for checkpoints; holds nothing else.
         schedule: length and rates.
-        parameter_groups: SGD's groups: ``params`` and optionally ``lr``, ``weight_decay``.
+        parameter_groups: the optimizer's groups: ``params`` and optionally ``lr``, ``weight_decay``.
         seed: of initial shuffling, augmentation and the network's own draws.
         description: what the progress lines say.
         hooks: further mmengine hooks.
         classes: names of the classes, for the message of a loss that is not finite.
+        optimizer: makes the optimizer of the groups.
 
     Raises:
         ConfigError: a batch that the processes cannot share, or a precision that is not there.
@@ -123,11 +140,11 @@ def train_network(
                 dataset,
                 out_dir=out_dir,
                 schedule=schedule,
-                parameter_groups=parameter_groups,
                 seed=seed,
                 description=description,
                 hooks=hooks,
                 classes=classes,
+                optimizer=optimizer(list(parameter_groups), schedule),
             ).train()
         if is_main():
             save_weights(network, final)
@@ -150,7 +167,7 @@ def _build_runner(
     *,
     out_dir: Path,
     schedule: Schedule,
-    parameter_groups: Sequence[dict[str, Any]],
+    optimizer: torch.optim.Optimizer,
     seed: int,
     description: str,
     hooks: Sequence[Hook],
@@ -164,12 +181,6 @@ def _build_runner(
     # Layers that are meant to be frozen are so in training mode only; it decides what is exchanged.
     network.train()
     share_batch_statistics(network, description)
-    optimizer = torch.optim.SGD(
-        list(parameter_groups),
-        lr=schedule.learning_rate,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-    )
     sampler = {"type": WholeBatches, "shuffle": True, "batch_size": schedule.batch_size}
     return Runner(
         model=_RunnerModel(network, compiled=schedule.compile),
@@ -187,14 +198,7 @@ def _build_runner(
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
         optim_wrapper=build_optim_wrapper(optimizer, schedule.amp),
-        param_scheduler={
-            "type": "PolyLR",
-            "power": schedule.poly_power,
-            "eta_min": 0.0,
-            "begin": 0,
-            "end": round(steps * schedule.poly_length),
-            "by_epoch": False,
-        },
+        param_scheduler=_course_of_rates(schedule, steps),
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
@@ -205,6 +209,20 @@ def _build_runner(
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",
     )
+
+
+def _course_of_rates(schedule: Schedule, steps: int) -> dict[str, Any]:
+    """Settings of the parameter scheduler."""
+    if schedule.rates is not None:
+        return {"by_epoch": True, **schedule.rates}
+    return {
+        "type": "PolyLR",
+        "power": schedule.poly_power,
+        "eta_min": 0.0,
+        "begin": 0,
+        "end": round(steps * schedule.poly_length),
+        "by_epoch": False,
+    }
 
 
 class WholeBatches(DefaultSampler):

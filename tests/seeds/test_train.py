@@ -1,63 +1,71 @@
-"""A seeds config becomes a network and its parameter groups."""
+"""A seeds config becomes networks and their parameter groups."""
 
 import pytest
 
-from seeds.train import _parameter_groups, build_network
+from seeds.methods import Plan, check_settings, find_method
+from seeds.train import build_training
 from wsss.config import load_config
 from wsss.errors import ConfigError
 
+CLASSES = ("a", "b", "c", "d", "e", "f")
 
-def build(*options):
-    config = load_config("seeds", "demo", options=options)
-    return build_network(config, 6, steps_per_epoch=30), config
+
+def build(*options, path=None):
+    """The training of the demo's preset, or of a file, and its config."""
+    config = load_config("seeds", "demo", path=path, options=options)
+    check_settings(config)
+    return build_training(find_method(config.method), "train", Plan(config, CLASSES, 480), {}), config
 
 
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("method=bass", "expected one of 'bas', 'cam', 'combine', got 'bass': correct 'method'"),
-        ("infer.fuse=mean", "expected one of None, 'average', 'replace', got 'mean': correct 'infer.fuse'"),
-        ("train.on_dead_maps=no", "expected one of 'stop', 'warn', got 'no': correct 'train.on_dead_maps'"),
-        ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got 'bas' and False"),
-        ("model.foreground=True method=cam infer.fuse=average", "expected method='bas'.*got 'cam' and True"),
+        ("method=bass", "expected a method out of bas, cam, combine, got 'bass': did you mean 'bas'"),
+        ("infer.fuse=mean", "expected infer.fuse one of None, 'average', 'replace', got 'mean'"),
+        ("train.on_dead_maps=no", "expected train.on_dead_maps one of 'stop', 'warn', got 'no'"),
+        ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got False"),
+        ("model.cut=5", "expected model.cut at least 1 and at most 4, got 5: correct 'model.cut'"),
+        ("train.epochs=0", "expected train.epochs at least 1, got 0"),
+        ("infer.scales=(1.0,0.0)", "expected infer.scales above 0"),
+        ("infer.amp=fp8", "expected infer.amp one of None, 'bf16', 'fp16', got 'fp8'"),
     ],
 )
-def test_values_are_checked_before_anything_is_trained(option, message):
+def test_values_are_checked_before_anything_is_made(option, message):
     with pytest.raises(ConfigError, match=message):
-        build(*option.split())
+        check_settings(load_config("seeds", "demo", options=[option]))
 
 
 def test_warmup_is_counted_in_steps():
-    network, _ = build("model.warmup_epochs=3")
-    assert network.warmup_steps == 90
+    training, _ = build("model.warmup_epochs=3")
+    assert training.network.warmup_steps == 90
 
 
 def test_foreground_map_is_trained_at_the_generators_rate():
     plain, _ = build()
-    assert plain.foreground_generator is None
-    network, config = build("model.foreground=True", "train.generator_factor=4.0")
-    groups = _parameter_groups(network, config["train"])
-    assert groups[-1]["lr"] == pytest.approx(4 * config["train"]["learning_rate"])
-    expected = {id(network.generator.weight), id(network.foreground_generator.weight)}
-    assert {id(parameter) for parameter in groups[-1]["params"]} == expected
+    assert plain.network.foreground_generator is None
+    training, config = build("model.foreground=True", "train.generator_factor=4.0")
+    assert training.parameter_groups[-1]["lr"] == pytest.approx(4 * config.train.learning_rate)
+    expected = {id(training.network.generator.weight), id(training.network.foreground_generator.weight)}
+    assert {id(parameter) for parameter in training.parameter_groups[-1]["params"]} == expected
+
+
+def grouped(training):
+    return [id(parameter) for group in training.parameter_groups for parameter in group["params"]]
 
 
 def test_every_parameter_is_trained_once():
-    network, config = build("model.foreground=True", "infer.fuse=replace")
-    grouped = [
-        id(parameter)
-        for group in _parameter_groups(network, config["train"])
-        for parameter in group["params"]
-    ]
-    assert sorted(grouped) == sorted(id(parameter) for parameter in network.parameters())
+    training, _ = build("model.foreground=True", "infer.fuse=replace")
+    assert sorted(grouped(training)) == sorted(id(one) for one in training.network.parameters())
 
 
 def test_batch_norms_biases_stay_out_where_the_authors_leave_them():
-    network, config = build("train.biases=False")
-    grouped = {
-        id(parameter)
-        for group in _parameter_groups(network, config["train"])
-        for parameter in group["params"]
-    }
-    left_out = {name for name, parameter in network.named_parameters() if id(parameter) not in grouped}
-    assert left_out == {name for name, _ in network.named_parameters() if name.endswith(".bias")} != set()
+    training, _ = build("train.biases=False")
+    names = dict(training.network.named_parameters())
+    left_out = {name for name, parameter in names.items() if id(parameter) not in grouped(training)}
+    assert left_out == {name for name in names if name.endswith(".bias")} != set()
+
+
+def test_the_same_seed_gives_the_same_weights():
+    first, second, other = (build(f"seed={seed}")[0].network for seed in (0, 0, 1))
+    assert bool((first.generator.weight == second.generator.weight).all())
+    assert not bool((first.generator.weight == other.generator.weight).all())

@@ -125,7 +125,9 @@ def _run_with_baselines(
     artifacts = [run_stage(stage, config, variant=variant, **common)]
     baselines = config.get("baselines") or {} if with_baselines else {}
     for other, file in baselines.items():
-        baseline = load_config(name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options)
+        baseline = load_config(
+            name, dataset, path=PROJECT_ROOT / "configs" / name / file, options=options, baseline=True
+        )
         artifacts.append(run_stage(stage, baseline, variant=other, **common))
     return artifacts
 

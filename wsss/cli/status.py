@@ -63,7 +63,9 @@ def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Config]]
         stage, config = load_stage(name), load_config(name, dataset, options=options)
         wanted[stage.writes] = (stage, config)
         for variant, file in (config.get("baselines") or {}).items():
-            baseline = load_config(name, dataset, path=CONFIG_DIR / name / file, options=options)
+            baseline = load_config(
+                name, dataset, path=CONFIG_DIR / name / file, options=options, baseline=True
+            )
             wanted[f"{stage.writes}-{variant}"] = (stage, baseline)
     return wanted
 
