@@ -160,7 +160,7 @@ def parameter_groups(
     network: nn.Module,
     *,
     learning_rate: float,
-    heads: Sequence[tuple[Iterable[nn.Parameter], float]] = (),
+    heads: Sequence[tuple[Iterable[Tensor], float]] = (),
     biases: bool = True,
 ) -> list[dict[str, Any]]:
     """Groups of an optimizer: what is pretrained at the schedule's rate, new layers at a multiple of it.

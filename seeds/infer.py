@@ -99,9 +99,8 @@ def write_seeds(
     device = next(network.parameters()).device
     todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
-        labels = dataset.tags(image_id)
         tensor = normalize_image(image, device)[None]
-        labels, maps, foreground = _seed_maps(network, tensor, labels, settings, kind)
+        labels, maps, foreground = _seed_maps(network, tensor, dataset.tags(image_id), settings, kind)
         thresholds = None
         if settings.get("image_specific"):
             scale = settings["scales"][0]

@@ -77,7 +77,7 @@ def check_settings(config: Mapping[str, Any]) -> None:
         ConfigError: which setting, and what it may be.
     """
     method = find_method(config["method"])
-    check_ranges(config, COMMON_RANGES | dict(method.ranges))
+    check_ranges(config, {**COMMON_RANGES, **method.ranges})
     method.check(config)
 
 

@@ -92,10 +92,8 @@ def test_a_whole_table_can_be_overridden():
 
 
 def test_an_empty_list_takes_anything():
-    assert load_config("seeds", "demo", options=["reads=('seeds', 'seeds-cam')"]).reads == (
-        "seeds",
-        "seeds-cam",
-    )
+    file = CONFIG_DIR / "seeds" / "bas_cam_voc.py"
+    assert load_config("seeds", "-", path=file, options=["reads=('a', 'b')"]).reads == ("a", "b")
 
 
 def test_every_value_has_a_source(tmp_path):
@@ -107,5 +105,17 @@ def test_every_value_has_a_source(tmp_path):
     assert set(sources) == set(dict(flatten(config)))
     assert sources["train.crop"] == str(file)
     assert sources["train.epochs"] == sources["model.loss_weights.area"] == "--cfg-options"
-    assert sources["train.resize"] == "seeds/bas_plain8_demo.py"
-    assert sources["train.batch_size"] == "_base_/seeds.py"
+    assert sources["train.resize"] == "_base_/seeds_plain8.py"
+    assert sources["model.warmup_epochs"] == "seeds/bas_plain8_demo.py"
+    assert sources["train.batch_size"] == "method bas"
+
+
+def test_a_baseline_takes_the_overrides_that_its_method_has():
+    options = ["train.epochs=2", "model.foreground=True", "model.loss_weights.area=2.0"]
+    config = load_config(
+        "seeds", "-", path=CONFIG_DIR / "seeds/cam_plain8_demo.py", options=options, baseline=True
+    )
+    assert config.train.epochs == 2
+    assert "foreground" not in config.model
+    with pytest.raises(ConfigError, match=r"got .model\.foreground."):
+        load_config("seeds", "-", path=CONFIG_DIR / "seeds/cam_plain8_demo.py", options=options)
