@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from wsss.artifacts import STRIDE
+from wsss.artifacts import IGNORE, STRIDE
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.images import normalize_image, read_image
-
-UNSURE = 255
 
 
 def check_crops(crop: int, rescale: tuple[float, ...]) -> None:
@@ -87,7 +85,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         columns, columns_of_crop = _window(image.shape[1], self.crop, right)
         crop = torch.zeros(3, self.crop, self.crop)
         crop[:, rows_of_crop, columns_of_crop] = normalize_image(image[rows, columns])
-        label_of_crop = torch.full((self.crop, self.crop), UNSURE, dtype=torch.uint8)
+        label_of_crop = torch.full((self.crop, self.crop), IGNORE, dtype=torch.uint8)
         label_of_crop[rows_of_crop, columns_of_crop] = torch.from_numpy(label[rows, columns].copy())
         # A 4x4 cell gets the label of one of its pixels, in row 2 and column 2 counted from 0: labels have no
         # mean, and the cell's centre lies between four pixels.

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from mmengine.dist import all_gather_object
 
-from refine.labels import UNSURE, read_seed_as_set
-from wsss.artifacts import Artifact, read_mask, read_seed
+from refine.labels import read_seed_as_set
+from wsss.artifacts import IGNORE, Artifact, read_mask, read_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.errors import ArtifactError, WsssError
@@ -86,7 +86,7 @@ def measure_shares(confident: Path, image_ids: Sequence[str]) -> Shares:
     shares = []
     for image_id in image_ids:
         label = read_mask(confident / f"{image_id}.png")
-        shares.append(((label != 0) & (label != UNSURE)).mean())
+        shares.append(((label != 0) & (label != IGNORE)).mean())
         shares.append((label == 0).mean())
     return Shares(float(np.mean(shares[::2])), float(np.mean(shares[1::2])))
 

@@ -14,10 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from refine.labels import UNSURE, decide, read_seed_as_set
+from refine.labels import decide, read_seed_as_set
 from refine.model import IRNet, edge_of_image
 from refine.walk import random_walk
-from wsss.artifacts import STRIDE, Artifact, Seed, atomic_write, grid_of, read_seed, write_mask, write_seed
+from wsss.artifacts import (
+    IGNORE,
+    STRIDE,
+    Artifact,
+    Seed,
+    atomic_write,
+    grid_of,
+    read_seed,
+    write_mask,
+    write_seed,
+)
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
 from wsss.images import normalize_image, read_image
@@ -81,7 +91,7 @@ def mask_of_scores(
         return decide(maps, scores.classes, threshold=background_score, image=image)
     strict = decide(maps, scores.classes, threshold=min(background_score + unsure_margin, 1), image=image)
     lenient = decide(maps, scores.classes, threshold=max(background_score - unsure_margin, 0), image=image)
-    return np.where(strict == lenient, strict, UNSURE).astype(np.uint8)
+    return np.where(strict == lenient, strict, IGNORE).astype(np.uint8)
 
 
 def walk_seed(seed: Seed, edge: Tensor, settings: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -10,13 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import Artifact, Seed, read_seed, write_mask
+from wsss.artifacts import IGNORE, Artifact, Seed, read_seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
 from wsss.images import read_image
 from wsss.processes import map_images
-
-UNSURE = 255
 
 
 def confident_label(
@@ -54,7 +52,7 @@ def confident_label(
     if background_threshold != foreground_threshold:
         background = decide(maps, classes, threshold=background_threshold, image=image)
     result = foreground.copy()
-    result[foreground == 0] = UNSURE
+    result[foreground == 0] = IGNORE
     result[(foreground == 0) & (background == 0)] = 0
     return result
 
@@ -96,7 +94,7 @@ def _check(
 ) -> None:
     if maps.ndim != 3 or maps.shape[1:] != image.shape[:2]:
         raise ValueError(f"expected maps of shape (K, {image.shape[0]}, {image.shape[1]}), got {maps.shape}")
-    if classes.shape != (len(maps),) or (classes.size and not (classes.min() > 0 and classes.max() < UNSURE)):
+    if classes.shape != (len(maps),) or (classes.size and not (classes.min() > 0 and classes.max() < IGNORE)):
         raise ValueError(f"expected {len(maps)} classes in 1..254, one for each map, got {classes.tolist()}")
     if not 0 <= background_threshold <= foreground_threshold <= 1:
         raise ValueError(

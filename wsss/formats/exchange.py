@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wsss.artifacts import (
+    IGNORE,
     MANIFEST,
     SCHEMA,
     SUFFIXES,
@@ -219,7 +220,7 @@ def _check_mask(mask: Any, dataset: DataSet, image_id: str, where: str) -> None:
             f"expected a mask of size {size} for {where}, got {mask.shape}: it is another image's"
         )
     count = len(dataset.classes)
-    wrong = sorted({*mask.ravel().tolist()} - {*range(count + 1), 255})
+    wrong = sorted({*mask.ravel().tolist()} - {*range(count + 1), IGNORE})
     if wrong:
         raise DataError(
             f"expected labels 0..{count} or 255 for {where}, got {wrong[:5]}: choose the format that it has"
