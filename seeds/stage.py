@@ -13,7 +13,8 @@ from wsss.stage import Job, Result, Stage
 def run(job: Job) -> Result:
     """Fill ``job.out_dir`` with a seed per image, by the method that the config names."""
     check_settings(job.config)
-    seeds = find_method(job.config.method).make(job)
+    method = find_method(job.config.method)
+    seeds = method.make(job)
     image_specific = job.config.infer.get("image_specific", False)
     scores, thresholds = _score(job, seeds.image_ids, seeds.split, image_specific=image_specific)
     return Result(
@@ -21,7 +22,7 @@ def run(job: Job) -> Result:
         image_ids=seeds.image_ids,
         figures=scores | dict(seeds.figures),
         thresholds=thresholds,
-        extra=seeds.extra,
+        extra={"maps": method.map_kind(job.config), **seeds.extra},
     )
 
 
