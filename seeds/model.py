@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from seeds.losses import background_share, multi_label_classification_loss
-from wsss.backbones import LEVELS, Backbone, build_backbone, freeze_batch_norm
+from wsss.backbones import LEVELS, Backbone, BatchNormMode, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
 
 
@@ -53,7 +53,7 @@ class BASNet(nn.Module):
         warmup_steps: int = 0,
         weights: LossWeights = LossWeights(),
         normalize_features: bool = False,
-        fixed_batch_norm: bool = False,
+        batch_norm: BatchNormMode = "train",
     ) -> None:
         """Build the network.
 
@@ -68,7 +68,8 @@ class BASNet(nn.Module):
             normalize_features: bring every channel of the features to mean 0 and deviation 1 before the
                 generators. Features after a ReLU share one large positive mean, along which the area term
                 pushes all maps of all images at once: class channels die of it in short trainings.
-            fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
+            batch_norm: of the backbone. "fixed_statistics": its pretrained statistics stay, its weights and
+                biases are trained; "fixed": neither changes.
 
         Raises:
             ConfigError: ``cut`` is out of range.
@@ -91,7 +92,7 @@ class BASNet(nn.Module):
         self.num_classes = num_classes
         self.warmup_steps = warmup_steps
         self.weights = weights
-        self.fixed_batch_norm = fixed_batch_norm
+        self.batch_norm = batch_norm
         self.observer: Callable[[dict[str, Tensor]], None] | None = None
 
     def heads(self) -> list[nn.Conv2d]:
@@ -102,8 +103,8 @@ class BASNet(nn.Module):
     def train(self, mode: bool = True) -> "BASNet":
         """Switch the mode; batch norm stays fixed where it is meant to."""
         super().train(mode)
-        if self.fixed_batch_norm:
-            freeze_batch_norm(self.backbone)
+        if self.batch_norm != "train":
+            freeze_batch_norm(self.backbone, affine=self.batch_norm == "fixed")
         return self
 
     def extract(self, image: Tensor) -> Tensor:

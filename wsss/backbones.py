@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,8 @@ from wsss.paths import resolve_path
 from wsss.weights import load_weights, sha256_of
 
 LEVELS = 5
+# What batch norm does in a training: all of it learns, its statistics stay, or all of it stays.
+BatchNormMode = Literal["train", "fixed_statistics", "fixed"]
 
 
 class Backbone(nn.Module):
@@ -130,12 +132,18 @@ def weights_sha256(pretrained: str | Path | None) -> str:
     return sha256_of(pretrained, what="backbone weights", setting="pretrained")
 
 
-def freeze_batch_norm(module: nn.Module) -> None:
-    """Put every batch norm into evaluation mode and stop its gradients; call after each ``train()``."""
+def freeze_batch_norm(module: nn.Module, *, affine: bool = True) -> None:
+    """Put every batch norm into evaluation mode; call after each ``train()``.
+
+    Args:
+        module: holds the batch norms.
+        affine: stop the gradients of their weights and biases too. False: these are trained as before, on
+            statistics that stay.
+    """
     for child in module.modules():
         if isinstance(child, nn.modules.batchnorm._BatchNorm):
             child.eval()
-            for parameter in child.parameters():
+            for parameter in child.parameters() if affine else ():
                 parameter.requires_grad_(False)
 
 

@@ -6,7 +6,7 @@ method = "cam"
 model = dict(
     backbone="mobilenet_v2",
     pretrained="../shared/data/weights/mobilenet_v2_imagenet.pth",
-    fixed_batch_norm=True,
+    batch_norm="fixed",
 )
 train = dict(learning_rate=0.01)
 infer = dict(scales=(0.5, 0.75), image_specific=True)

@@ -4,5 +4,5 @@
 # IRN's square crops of 512; its rescaling of the long side to 320-640 is a square resize of 576 here.
 _base_ = ["../_base_/voc.py"]
 method = "cam"
-model = dict(fixed_batch_norm=True)
+model = dict(batch_norm="fixed_statistics")
 train = dict(resize=576, crop=512, epochs=5, learning_rate=0.1, momentum=1e-4, poly_length=1.0, biases=True)

@@ -10,7 +10,7 @@ from seeds.fuse import How
 from seeds.methods.trained import TrainedMethod
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
-from wsss.backbones import LEVELS
+from wsss.backbones import LEVELS, BatchNormMode
 from wsss.errors import ConfigError
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
 
@@ -27,7 +27,7 @@ class BASMethod(TrainedMethod):
             "normalize_features": False,  # mean 0, deviation 1 before the generators
             # alpha, beta = alpha + lambda, lambda
             "loss_weights": {"guidance": 0.2, "area": 1.2, "background": 1.0},
-            "fixed_batch_norm": False,
+            "batch_norm": "train",  # or "fixed_statistics", or "fixed": weights and biases stay too
         },
         "train": {
             "classifier_factor": 10.0,  # on the learning rate, as the next one
@@ -42,6 +42,7 @@ class BASMethod(TrainedMethod):
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.cut": Range(1, LEVELS - 1),
+        "model.batch_norm": OneOf(get_args(BatchNormMode)),
         "model.warmup_epochs": NOT_NEGATIVE,
         "model.loss_weights.guidance": NOT_NEGATIVE,
         "model.loss_weights.area": NOT_NEGATIVE,
@@ -77,7 +78,7 @@ class BASMethod(TrainedMethod):
             warmup_steps=model["warmup_epochs"] * plan.steps_per_epoch,
             weights=LossWeights(**model["loss_weights"]),
             normalize_features=model["normalize_features"],
-            fixed_batch_norm=model["fixed_batch_norm"],
+            batch_norm=model["batch_norm"],
         )
         generators = [head.weight for head in network.heads()[1:]]
         groups = parameter_groups(

@@ -1,14 +1,14 @@
 """Plain class activation maps: the baseline that every other seed is measured against."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 from torch import nn
 
 from seeds.cam import CAMNet
 from seeds.contract import Plan, Training, parameter_groups
 from seeds.methods.trained import TrainedMethod
-from wsss.backbones import LEVELS
+from wsss.backbones import LEVELS, BatchNormMode
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
 
 
@@ -19,7 +19,7 @@ class CAMMethod(TrainedMethod):
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
             "frozen_levels": 3,  # no gradient into the stem and the first two layers
-            "fixed_batch_norm": False,
+            "batch_norm": "train",  # or "fixed_statistics", or "fixed": weights and biases stay too
         },
         "train": {
             "classifier_factor": 10.0,  # on the learning rate
@@ -31,6 +31,7 @@ class CAMMethod(TrainedMethod):
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.frozen_levels": Range(0, LEVELS),
+        "model.batch_norm": OneOf(get_args(BatchNormMode)),
         "train.classifier_factor": NOT_NEGATIVE,
     }
 
@@ -42,7 +43,7 @@ class CAMMethod(TrainedMethod):
             len(plan.classes),
             model["pretrained"],
             frozen_levels=model["frozen_levels"],
-            fixed_batch_norm=model["fixed_batch_norm"],
+            batch_norm=model["batch_norm"],
         )
         groups = parameter_groups(
             network,

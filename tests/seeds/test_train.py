@@ -1,10 +1,12 @@
 """A seeds config becomes networks and their parameter groups."""
 
 import pytest
+import torch
+from torch import nn
 
 from seeds.methods import Plan, check_settings, find_method
 from seeds.train import build_training
-from wsss.config import load_config
+from wsss.config import CONFIG_DIR, load_config
 from wsss.errors import ConfigError
 
 CLASSES = ("a", "b", "c", "d", "e", "f")
@@ -69,3 +71,26 @@ def test_the_same_seed_gives_the_same_weights():
     first, second, other = (build(f"seed={seed}")[0].network for seed in (0, 0, 1))
     assert bool((first.generator.weight == second.generator.weight).all())
     assert not bool((first.generator.weight == other.generator.weight).all())
+
+
+@pytest.mark.parametrize(
+    ("mode", "affine", "statistics"), [("train", 58, 58), ("fixed_statistics", 58, 0), ("fixed", 0, 0)]
+)
+def test_what_batch_norm_learns_in_a_step_of_irns_recipe(mode, affine, statistics):
+    """IRN trains the weights and biases of the 29 batch norms of layer3 and layer4, on fixed statistics."""
+    path = CONFIG_DIR / "seeds/cam_r50_voc.py"
+    options = ["model.pretrained=None", f"model.batch_norm={mode}"]
+    assert load_config("seeds", "-", path=path).model.batch_norm == "fixed_statistics"
+    training, _ = build(*options, path=path)
+    network = training.network.train()
+    norms = [one for one in network.modules() if isinstance(one, nn.BatchNorm2d)][-29:]
+    tensors = lambda: [t.clone() for one in norms for t in (one.weight.data, one.bias.data)]  # noqa: E731
+    running = lambda: [t.clone() for one in norms for t in (one.running_mean, one.running_var)]  # noqa: E731
+    before, seen = tensors(), running()
+    optimizer = training.optimizer(training.parameter_groups, training.schedule)
+    images = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    network.training_losses({"image": images, "tags": torch.eye(6)[:2]}, step=0)["loss"].backward()
+    optimizer.step()
+    assert sum(not torch.equal(one, two) for one, two in zip(before, tensors(), strict=True)) == affine
+    assert sum(not torch.equal(one, two) for one, two in zip(seen, running(), strict=True)) == statistics
+    assert all(parameter.grad is None for parameter in network.backbone.levels[:3].parameters())

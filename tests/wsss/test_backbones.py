@@ -211,3 +211,12 @@ def test_frozen_batch_norm_keeps_its_statistics():
     backbone(IMAGE)[-1].sum().backward()
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
     assert all(p.grad is None for n, p in backbone.named_parameters() if p.ndim == 1)
+
+
+def test_affine_parameters_of_batch_norm_may_go_on_learning():
+    backbone = build_backbone("plain8").train()
+    freeze_batch_norm(backbone, affine=False)
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    backbone(IMAGE)[-1].sum().backward()
+    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+    assert all(p.grad is not None for p in backbone.parameters())
