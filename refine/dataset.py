@@ -72,7 +72,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         return len(self.image_ids)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """One crop: ``image`` (3, crop, crop) float normalised, ``label`` (crop/4, crop/4) uint8."""
+        """One crop: ``image`` (3, crop, crop) float normalized, ``label`` (crop/4, crop/4) uint8."""
         image_id = self.image_ids[index]
         image = read_image(self.dataset.image_path(image_id))
         label = self.read_label(image_id)

@@ -77,7 +77,7 @@ class IRNet(nn.Module):
         """Edge logits and displacements.
 
         Args:
-            image: (B, 3, H, W) float, normalised with the ImageNet mean and deviation.
+            image: (B, 3, H, W) float, normalized with the ImageNet mean and deviation.
 
         Raises:
             ValueError: the network was built without a displacement branch.
@@ -102,7 +102,7 @@ class IRNet(nn.Module):
         """Losses of a batch for `wsss.training.train_network`.
 
         Args:
-            batch: ``image`` (B, 3, H, W) float normalised, ``label`` (B, h, w) integer at stride 4.
+            batch: ``image`` (B, 3, H, W) float normalized, ``label`` (B, h, w) integer at stride 4.
             step: not used.
         """
         if self.displacement is None:
@@ -243,7 +243,7 @@ def edge_of_image(network: IRNet, image: Tensor) -> Tensor:
 
     Args:
         network: in evaluation mode.
-        image: (3, H, W) float, normalised.
+        image: (3, H, W) float, normalized.
 
     Returns:
         (1, h, w) float in [0, 1]: the sigmoid of the mean of both logits, at stride 4.

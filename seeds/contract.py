@@ -81,7 +81,7 @@ class Predictor(Protocol):
         """Maps of a batch.
 
         Args:
-            image: (B, 3, H, W) float, normalised.
+            image: (B, 3, H, W) float, normalized.
 
         Returns:
             (B, K, h, w) float >= 0. Kind "class": K = C maps of the classes; "both": C + 1, the last one

@@ -43,7 +43,7 @@ def multi_scale_maps(
 
     Args:
         network: has ``seed_maps(image) -> (B, C, h, w)``; in evaluation mode.
-        image: (1, 3, H, W) float, normalised, on the network's device.
+        image: (1, 3, H, W) float, normalized, on the network's device.
         scales: factors on the image's size.
         flip: add the horizontal flip of each scale.
         channels: which of the C maps to return; None: all.
@@ -139,7 +139,7 @@ def _seed_maps(
     """What is published of an image.
 
     Returns:
-        (labels of the maps, the maps (K, h, w) fused and normalised, the class-agnostic map (h, w) or None).
+        (labels of the maps, the maps (K, h, w) fused and normalized, the class-agnostic map (h, w) or None).
     """
     fuse, scales, flip = settings.get("fuse"), settings["scales"], settings["flip"]
     channels = {"class": [label - 1 for label in labels], "agnostic": [-1]}.get(kind)

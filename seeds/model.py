@@ -129,7 +129,7 @@ class BASNet(nn.Module):
         """Foreground map of every class.
 
         Args:
-            image: (B, 3, H, W) float, normalised.
+            image: (B, 3, H, W) float, normalized.
 
         Returns:
             (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
@@ -148,7 +148,7 @@ class BASNet(nn.Module):
         """All loss terms of one training step, unweighted.
 
         Args:
-            image: (B, 3, H, W) float, normalised.
+            image: (B, 3, H, W) float, normalized.
             tags: (B, C), 1 where the class is present; at least one each.
             drawn_class: (B,) int, 0-based class whose map is trained; drawn from each image's tags if None.
 

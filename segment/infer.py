@@ -45,11 +45,11 @@ def predict_probabilities(
     """
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
-    normaliser = network.data_preprocessor
-    device = normaliser.mean.device
+    normalizer = network.data_preprocessor
+    device = normalizer.mean.device
     size = image.shape[:2]
     tensor = torch.from_numpy(image).to(device).permute(2, 0, 1).float()
-    tensor = ((tensor - normaliser.mean) / normaliser.std)[None]
+    tensor = ((tensor - normalizer.mean) / normalizer.std)[None]
     total = torch.zeros((), device=device)
     for scale in scales:
         scaled = [max(round(side * scale), 1) for side in size]
@@ -146,7 +146,7 @@ def write_probabilities(path: Path, probabilities: NDArray[np.float32]) -> None:
 
 
 def _logit(network: Any, batch: torch.Tensor) -> torch.Tensor:
-    """Logits (B, C+1, h, w) of normalised images, through windows where the network has them."""
+    """Logits (B, C+1, h, w) of normalized images, through windows where the network has them."""
     if network.test_cfg.mode == "whole":
         logit: torch.Tensor = network(batch, mode="tensor")
         return logit

@@ -369,7 +369,7 @@ def _check_seed(seed: Seed, path: Path) -> None:
     if seed.maps.size and not (seed.maps.min() >= 0 and seed.maps.max() <= 1):
         raise ArtifactError(
             f"expected maps in [0, 1], got {seed.maps.min():.3g} to {seed.maps.max():.3g} at {path}: "
-            "normalise them"
+            "normalize them"
         )
     own = seed.thresholds
     if own is not None and not (own.shape == seed.classes.shape and ((own > 0) & (own < 1)).all()):

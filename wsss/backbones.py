@@ -40,7 +40,7 @@ class Backbone(nn.Module):
         """Features of all five levels.
 
         Args:
-            image: (B, 3, H, W) float, normalised with the ImageNet mean and deviation.
+            image: (B, 3, H, W) float, normalized with the ImageNet mean and deviation.
 
         Returns:
             Five tensors (B, channels[i], ceil(H / strides[i]), ceil(W / strides[i])).
@@ -296,7 +296,7 @@ class _HalfRange(nn.Module):
     """What the weights of Inception expect: values in [-1, 1] instead of ImageNet's mean and deviation."""
 
     def forward(self, image: Tensor) -> Tensor:
-        """(B, 3, H, W), normalised with the ImageNet mean and deviation -> (B, 3, H, W) in [-1, 1]."""
+        """(B, 3, H, W), normalized with the ImageNet mean and deviation -> (B, 3, H, W) in [-1, 1]."""
         mean = image.new_tensor(IMAGENET_MEAN)[:, None, None]
         deviation = image.new_tensor(IMAGENET_STD)[:, None, None]
         return (image * deviation + mean) * 2 - 1

@@ -34,7 +34,7 @@ class Trainable(Protocol):
     """What `train_network` needs of a network besides being an ``nn.Module``."""
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
-        """Scalar terms; ``loss`` is minimised, the others are logged (no ``loss`` in their names)."""
+        """Scalar terms; ``loss`` is minimized, the others are logged (no ``loss`` in their names)."""
 
 
 @dataclasses.dataclass(frozen=True)

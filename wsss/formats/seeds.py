@@ -19,7 +19,7 @@ from wsss.artifacts import Seed, atomic_write, grid_of
 from wsss.errors import DataError
 from wsss.pickles import read_pickled
 
-# Maxima of 1.0000001 come from dividing; anything further off was never normalised.
+# Maxima of 1.0000001 come from dividing; anything further off was never normalized.
 _SLACK = 1e-3
 # Labels are stored in 8 bits; 0 is background and 255 means ignore.
 _MOST_CLASSES = 254
