@@ -174,6 +174,7 @@ class _Walk:
     """One image's walk: where from, where to, and how."""
 
     seed: Path
+    tags: Sequence[int]
     edge: Path
     out: Path
     labels: Mapping[str, Any]
@@ -181,11 +182,12 @@ class _Walk:
 
 
 def write_walks(
-    seeds: Artifact, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
+    dataset: DataSet, seeds: Artifact, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
 ) -> int:
     """Write the walked seeds of each image without them: ``walk/ID.npz``, as seeds are.
 
     Args:
+        dataset: where the tags are.
         seeds: the published seeds.
         image_ids: images to walk.
         out_dir: holds ``edge/ID.png``.
@@ -198,6 +200,7 @@ def write_walks(
     tasks = [
         _Walk(
             seeds.file(image_id),
+            dataset.tags(image_id),
             out_dir / EDGE / f"{image_id}.png",
             out_dir / WALK / f"{image_id}.npz",
             labels,
@@ -210,7 +213,7 @@ def write_walks(
 
 
 def _walk_one(task: _Walk) -> int:
-    seed = read_seed_as_set(task.seed, task.labels)
+    seed = read_seed_as_set(task.seed, task.labels, task.tags)
     maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.infer)
     write_seed(task.out, classes=seed.classes, maps=maps, size=seed.size)
     return 1

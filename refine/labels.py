@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import IGNORE, Artifact, Seed, read_seed, write_mask
+from refine.class_maps import read_class_maps
+from wsss.artifacts import IGNORE, Artifact, Seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
 from wsss.images import read_image
@@ -103,17 +104,18 @@ def _check(
         )
 
 
-def read_seed_as_set(path: Path, labels: Mapping[str, Any]) -> Seed:
+def read_seed_as_set(path: Path, labels: Mapping[str, Any], tags: Sequence[int] = ()) -> Seed:
     """Read a seed for IRN: with each map's own threshold brought to one value where that is asked for.
 
     Args:
         path: of the seed.
         labels: the config's table: ``image_specific``, and ``calibrated_to``, the value.
+        tags: of the image, for seeds whose only map is class-agnostic (`read_class_maps`).
 
     Raises:
         ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
     """
-    seed = read_seed(path)
+    seed = read_class_maps(path, tags)
     return seed.calibrated(labels["calibrated_to"]) if labels["image_specific"] else seed
 
 
@@ -123,6 +125,7 @@ class _Task:
 
     image: Path
     seed: Path
+    tags: Sequence[int]
     out: Path
     settings: Mapping[str, Any]
 
@@ -149,7 +152,13 @@ def write_confident_labels(
     """
     plain = dict(settings)
     tasks = [
-        _Task(dataset.image_path(image_id), seeds.file(image_id), out_dir / f"{image_id}.png", plain)
+        _Task(
+            dataset.image_path(image_id),
+            seeds.file(image_id),
+            dataset.tags(image_id),
+            out_dir / f"{image_id}.png",
+            plain,
+        )
         for image_id in image_ids
         if not (out_dir / f"{image_id}.png").is_file()
     ]
@@ -157,7 +166,7 @@ def write_confident_labels(
 
 
 def _write_one(task: _Task) -> int:
-    seed = read_seed_as_set(task.seed, task.settings)
+    seed = read_seed_as_set(task.seed, task.settings, task.tags)
     label = confident_label(
         read_image(task.image),
         seed.upsample(),

@@ -65,6 +65,7 @@ def sweep_masks(
             _Task(
                 walk=masks.dir / WALK / f"{one}.npz" if stored else None,
                 seed=None if seeds is None else seeds.file(one),
+                tags=dataset.tags(one),
                 edge=masks.dir / EDGE / f"{one}.png",
                 settings=again,
                 truth=truth,
@@ -108,6 +109,7 @@ class _Task:
 
     walk: Path | None
     seed: Path | None
+    tags: Sequence[int]
     edge: Path
     settings: Mapping[str, Any]
     truth: Path
@@ -162,7 +164,7 @@ class _Tally:
 def _walk_again(task: _Task) -> WalkScores:
     if task.seed is None:
         raise ValueError("expected the seeds of a walk that is not stored, got none")
-    seed = read_seed_as_set(task.seed, task.settings["labels"])
+    seed = read_seed_as_set(task.seed, task.settings["labels"], task.tags)
     maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.settings["infer"])
     # Rounded as in the stage's files, so that what is found here holds there.
     return WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), seed.size)
@@ -198,8 +200,8 @@ def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
             tables[table][leaf] = value
     if masks.kind != "masks" or not {"seed_power", "radius", "beta", "steps"} <= tables["infer"].keys():
         raise ArtifactError(
-            f"expected masks of the stage refine in {masks.dir}, got {masks.kind} without its settings: "
-            "a sweep needs the walks that the stage keeps"
+            f"expected masks of the method irn in {masks.dir}, got {masks.kind} without its settings: "
+            "a sweep needs the walks that it keeps"
         )
     return tables
 

@@ -80,7 +80,11 @@ class RefineMethod(Protocol):
 
     @property
     def accepts_agnostic(self) -> bool:
-        """Whether it takes seeds with a class-agnostic map alone, for images with exactly one tag."""
+        """Whether it takes seeds with a class-agnostic map alone, for images with exactly one tag.
+
+        It reads seeds with `refine.class_maps.read_class_maps` then. The stage refuses those of images with
+        more tags.
+        """
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse settings that contradict each other. Takes seconds and makes nothing.

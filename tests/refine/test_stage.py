@@ -130,6 +130,30 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
     assert seconds["walk"] > 0
 
 
+def test_class_agnostic_seeds_are_the_maps_of_the_only_tag(job, blocks, seeds, tmp_path):
+    job.config.model.displacement = False
+    plain = tmp_path / "plain"
+    settings = job.config.labels
+    write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=plain, settings=settings)
+    for image_id in seeds.ids:
+        class_map = read_seed(seeds.file(image_id)).maps[0]
+        write_seed(
+            seeds.file(image_id),
+            classes=np.zeros(0),
+            maps=np.zeros((0, 12, 10)),
+            size=SIZE,
+            foreground=class_map / 2,
+        )
+    run(job)
+    for image_id in seeds.ids:
+        assert read_seed(job.out_dir / "walk" / f"{image_id}.npz").classes.tolist() == [
+            *blocks.tags(image_id)
+        ]
+        # The maps differ by a factor alone, and no pixel passes a threshold by it.
+        label = read_mask(job.out_dir / "confident" / f"{image_id}.png")
+        np.testing.assert_array_equal(label, read_mask(plain / f"{image_id}.png"))
+
+
 def test_no_ground_truth_no_score(job, tmp_path):
     blind = dataclasses.replace(
         job, dataset=Blocks(tmp_path, truth=False), config=tiny_config(displacement=False)

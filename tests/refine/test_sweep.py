@@ -24,6 +24,9 @@ class Truths:
     folder: object
     classes = ("one", "two")
 
+    def tags(self, image_id):
+        return (1, 2)
+
     def mask_path(self, image_id):
         return self.folder / f"{image_id}.png" if image_id != "c" else None
 
@@ -122,5 +125,5 @@ def test_nothing_to_sweep(published):
     blind.mask_path = lambda image_id: None
     with pytest.raises(DataError, match="expected ground truth for some of 3 images, found none"):
         sweep_masks(masks, blind)
-    with pytest.raises(ArtifactError, match=r"expected masks of the stage refine in .*seeds, got seeds"):
+    with pytest.raises(ArtifactError, match=r"expected masks of the method irn in .*seeds, got seeds"):
         sweep_masks(open_artifact(published / "seeds"), Truths(published / "truth"))
