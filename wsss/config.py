@@ -68,7 +68,7 @@ def load_config(
 
 def _method_defaults(stage: str, config: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of the config's method with their defaults; none for a stage without methods."""
-    if "method" not in config or importlib.util.find_spec(f"{stage}.methods") is None:
+    if importlib.util.find_spec(f"{stage}.methods") is None:
         return {}
     defaults = importlib.import_module(f"{stage}.methods").method_defaults(config)
     return dict(defaults)
