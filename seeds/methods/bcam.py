@@ -5,8 +5,7 @@ feature; two classifiers, of objects and of backgrounds, judge both. Throughout,
 ``a`` applied to what the aggregator ``b`` pools.
 
 Not built: the authors' layouts for VGG16 (aggregators on relu5_3, classifiers behind a 3x3 convolution) and
-Inception v3 (classifiers behind SPG_A3_1b). Their backbones work here with ResNet50's layout, which was never
-measured.
+Inception v3 (behind SPG_A3_1b). Their backbones take ResNet50's layout here, which was never measured.
 
 Source: Zhu et al., Background-aware Classification Activation Map, TPAMI 2023, and what the authors' code
 (zh460045050/BCAM, commit afed766) computes where it differs from the paper.
@@ -20,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seeds.contract import parameter_groups
 from seeds.methods.bcam_maps import (
     attention_pool,
     full_precision,
@@ -29,8 +29,9 @@ from seeds.methods.bcam_maps import (
     threshold_free_mask,
 )
 from seeds.methods.bcam_recipes import EQUAL_WEIGHTS, PUBLISHED, Recipe, TermWeights
-from wsss.backbones import Backbone, build_backbone, freeze_batch_norm
+from wsss.backbones import Backbone, BatchNormMode, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
+from wsss.ranges import OneOf, check_ranges
 
 __all__ = ["PUBLISHED", "BCAMNet", "Recipe", "TermWeights", "threshold_free_mask"]
 
@@ -38,6 +39,7 @@ Layout = Literal["voc", "cub"]
 Rule = Literal["cam", "difference", "gradient", "gradient_difference"]
 # A class is where its map of these rules is above 0: nothing is left to choose.
 THRESHOLD_FREE: tuple[Rule, ...] = ("difference", "gradient_difference")
+_CHOICES = {"layout": OneOf(get_args(Layout)), "rule": OneOf(get_args(Rule))}
 
 _AUTHORS_NAMES: dict[Layout, dict[str, str]] = {
     "voc": {
@@ -60,9 +62,9 @@ class BCAMNet(nn.Module):
 
     Attributes:
         layout: "voc" is the authors' multi-label network (strides 2, 2, 2, 1; no biases; stem, layer1 and
-            layer2 frozen, batch norm fixed; nothing detached at the heads). "cub" is their single-label one
-            (strides 2, 2, 1, 1; biased classifiers; the background classifier sees detached pixels, while
-            the attention it is pooled with still gets its gradient, which is not in the paper).
+            layer2 frozen, statistics of batch norm fixed; nothing detached at the heads). "cub" is their
+            single-label one (strides 2, 2, 1, 1; biased classifiers; the background classifier sees detached
+            pixels, while the attention it pools with still gets its gradient, which is not in the paper).
         rule: of `seed_maps`.
         weights: of the terms in ``total``.
     """
@@ -78,7 +80,7 @@ class BCAMNet(nn.Module):
         rule: Rule = "cam",
         weights: TermWeights = EQUAL_WEIGHTS,
         frozen_levels: int | None = None,
-        fixed_batch_norm: bool | None = None,
+        batch_norm: BatchNormMode | None = None,
     ) -> None:
         """Build the network.
 
@@ -91,21 +93,20 @@ class BCAMNet(nn.Module):
             rule: of `seed_maps`.
             weights: of the terms in ``total``.
             frozen_levels: levels of the backbone that get no gradient, from the stem on; None: the layout's.
-            fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained; None: the
-                layout's. A backbone that starts from random weights needs False and 0.
+            batch_norm: as in `seeds.cam.CAMNet`; None: the layout's. A backbone that starts from random
+                weights needs "train" and 0 frozen levels.
 
         Raises:
             ConfigError: an unknown layout, rule or backbone.
         """
         super().__init__()
-        _expect_one_of(get_args(Layout), layout, "layout")
-        _expect_one_of(get_args(Rule), rule, "rule")
+        check_ranges({"layout": layout, "rule": rule}, _CHOICES)
         multi_label = layout == "voc"
         self.layout: Layout = layout
         self.rule: Rule = rule
         self.num_classes = num_classes
         self.weights = weights
-        self.fixed_batch_norm = multi_label if fixed_batch_norm is None else fixed_batch_norm
+        self.batch_norm: BatchNormMode = batch_norm or ("fixed_statistics" if multi_label else "train")
         self.backbone: Backbone = build_backbone(
             backbone, pretrained=pretrained, output_stride=16 if multi_label else 8
         )
@@ -142,8 +143,8 @@ class BCAMNet(nn.Module):
     def train(self, mode: bool = True) -> "BCAMNet":
         """Switch the mode; batch norm stays fixed where it is meant to."""
         super().train(mode)
-        if self.fixed_batch_norm:
-            freeze_batch_norm(self.backbone)
+        if self.batch_norm != "train":
+            freeze_batch_norm(self.backbone, affine=self.batch_norm == "fixed")
         return self
 
     def forward(self, image: Tensor) -> Tensor:
@@ -152,7 +153,11 @@ class BCAMNet(nn.Module):
         attention = pixel_attention(self.object_aggregator, features)
         return judge(self.object_classifier, attention_pool(features, attention))
 
-    def logits(self, image: Tensor) -> dict[str, Tensor]:
+    def logits(self, image: Tensor) -> Tensor:
+        """The same, under the name that stages ask for."""
+        return self(image)
+
+    def all_logits(self, image: Tensor) -> dict[str, Tensor]:
         """Logits of both classifiers on both pooled features.
 
         Args:
@@ -162,7 +167,10 @@ class BCAMNet(nn.Module):
             ``object_object``, ``background_object``, ``background_background`` and ``object_background``,
             each (B, C): the first name is the classifier, the second what is pooled.
         """
-        features = self._features(image)
+        return self.judge_features(self._features(image))
+
+    def judge_features(self, features: Tensor) -> dict[str, Tensor]:
+        """`all_logits` of the backbone's last features: (B, N, h, w) -> four times (B, C)."""
         seen = features.detach() if self.layout == "cub" else features
         on_object = pixel_attention(self.object_aggregator, features)
         on_background = pixel_attention(self.background_aggregator, features)
@@ -192,7 +200,7 @@ class BCAMNet(nn.Module):
             ValueError: shapes that do not fit, or with "cub" an image without exactly one tag.
         """
         self._check_tags(image, tags)
-        logits = {name: full_precision(logit) for name, logit in self.logits(image).items()}
+        logits = {name: full_precision(logit) for name, logit in self.all_logits(image).items()}
         present = (tags > 0).to(logits["object_object"])
         targets = {
             "object_object": present,
@@ -257,8 +265,7 @@ class BCAMNet(nn.Module):
         maps = self._signed_maps(self._features(image), rule)
         if rule in ("cam", "difference"):
             return maps
-        norm = self._direction().square().sum(dim=1).view(-1, 1, 1)
-        pixels = maps.shape[2] * maps.shape[3]
+        norm, pixels = self._direction().square().sum(dim=1).view(-1, 1, 1), maps[0, 0].numel()
         # A class whose weights are 0 has maps of 0, and keeps them.
         return torch.where(norm > 0, maps * (pixels**2 / norm), maps)
 
@@ -320,13 +327,9 @@ class BCAMNet(nn.Module):
         new: list[nn.Module] = [*self.heads()]
         if self.layout == "cub":
             new.append(self.backbone.levels[-1])
-        fast = {id(parameter) for module in new for parameter in module.parameters()}
-        trained = [parameter for parameter in self.parameters() if parameter.requires_grad]
-        groups = [
-            {"params": [p for p in trained if id(p) not in fast], "lr": learning_rate},
-            {"params": [p for p in trained if id(p) in fast], "lr": factor * learning_rate},
-        ]
-        return [group for group in groups if group["params"]]
+        fast = [each for module in new for each in module.parameters() if each.requires_grad]
+        groups = parameter_groups(self, learning_rate=learning_rate, heads=[(fast, factor)])
+        return [{"lr": learning_rate, **group} for group in groups]
 
     def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
         """Load weights under the authors' names.
@@ -385,7 +388,7 @@ class BCAMNet(nn.Module):
 
     def _signed_maps(self, features: Tensor, rule: Rule) -> Tensor:
         """Maps (B, C, h, w) of pixels (B, N, h, w), in the rule's own units."""
-        _expect_one_of(get_args(Rule), rule, "rule")
+        check_ranges({"rule": rule}, _CHOICES)
         if rule == "cam":
             return self.object_classifier(features)
         if rule == "difference":
@@ -394,9 +397,3 @@ class BCAMNet(nn.Module):
             features, self._aggregators(), direction=self._direction()[None], contrast=self._contrast()[None]
         )
         return first if rule == "gradient" else first - second
-
-
-def _expect_one_of(choices: tuple[str, ...], got: str, setting: str) -> None:
-    if got not in choices:
-        shown = ", ".join(repr(choice) for choice in choices)
-        raise ConfigError(f"expected one of {shown}, got {got!r}: correct '{setting}'")
