@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from refine.infer import EDGE, WALK, WalkScores, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
-from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact, read_mask
+from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact
 from wsss.datasets import DataSet
+from wsss.datasets.base import LabelFile
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
 from wsss.metrics import mean_iou
@@ -49,11 +50,10 @@ def sweep_masks(
         DataError: no image has ground truth.
     """
     settings = settings_of(masks)
-    truths = {one: dataset.mask_path(one) for one in masks.ids}
-    scored = {one: path for one, path in truths.items() if path is not None}
+    scored = {one: dataset.truth_file(one) for one in masks.ids if dataset.mask_path(one) is not None}
     if not scored:
         raise DataError(
-            f"expected ground truth for some of {len(truths)} images, found none: a sweep needs masks"
+            f"expected ground truth for some of {len(masks.ids)} images, found none: a sweep needs masks"
         )
     used = float(settings["infer"]["seed_power"])
     seeds = _seeds_of(masks, seeds_dir) if set(powers) - {used} else None
@@ -69,7 +69,6 @@ def sweep_masks(
                 edge=masks.dir / EDGE / f"{one}.png",
                 settings=again,
                 truth=truth,
-                classes=len(dataset.classes),
             )
             for one, truth in scored.items()
         ]
@@ -112,8 +111,7 @@ class _Task:
     tags: Sequence[int]
     edge: Path
     settings: Mapping[str, Any]
-    truth: Path
-    classes: int
+    truth: LabelFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -135,7 +133,7 @@ class _Count:
 
 def _count(task: _Task) -> _Count:
     scores = _walk_again(task) if task.walk is None else read_walk(task.walk)
-    truth = read_mask(task.truth, num_classes=task.classes)
+    truth = task.truth.read()
     labels = np.union1d([0, *scores.classes], truth[truth != IGNORE]).astype(np.int64)
     index = np.full(IGNORE + 1, IGNORE, np.uint8)
     index[labels] = np.arange(len(labels))

@@ -58,6 +58,7 @@ def job(tmp_path):
         tags=lambda one: (1,),
         image_path=lambda one: tmp_path / "images" / f"{one}.png",
         mask_path=lambda one: tmp_path / "truth" / f"{one}.png",
+        truth=lambda one: read_mask(tmp_path / "truth" / f"{one}.png"),
     )
     seeds = Artifact(tmp_path / "seeds", {"kind": "seeds", "split": "train", "key": "k", "image_ids": IDS})
     return Job(config_of("crf", infer={"num_workers": 2}), dataset, {"seeds": seeds}, tmp_path / "masks")

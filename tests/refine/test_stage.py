@@ -32,7 +32,7 @@ class Blocks:
     classes = CLASSES
 
     def __init__(self, folder: Path, *, truth: bool = True) -> None:
-        self.folder, self.truth = folder, truth
+        self.folder, self.has_truth = folder, truth
         rng = np.random.default_rng(0)
         for number, image_id in enumerate(self.ids("train")):
             mask = np.zeros(SIZE, np.uint8)
@@ -52,7 +52,10 @@ class Blocks:
         return (self.ids("train").index(image_id) % 2 + 1,)
 
     def mask_path(self, image_id: str) -> Path | None:
-        return self.folder / "truth" / f"{image_id}.png" if self.truth else None
+        return self.folder / "truth" / f"{image_id}.png" if self.has_truth else None
+
+    def truth(self, image_id: str) -> np.ndarray:
+        return read_mask(self.mask_path(image_id))
 
 
 @pytest.fixture
