@@ -23,15 +23,15 @@ class Seeds:
     Attributes:
         split: split that the seeds cover.
         image_ids: images with a seed.
-        predictor: the trained network that made them, in evaluation mode; None: they were put together
-            from others.
+        has_own_cam: the class activation maps of the same network lie in ``own_cam/``, of the images that
+            are scored.
         figures: measurements of the training, for the manifest.
         extra: further facts for the manifest.
     """
 
     split: str
     image_ids: tuple[str, ...]
-    predictor: Any = None
+    has_own_cam: bool = False
     figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -49,6 +49,7 @@ class SeedMethod(Protocol):
 
         It may give settings that all methods share (``configs/_base_/seeds.py``) other defaults. ``reads``
         names published seeds that it needs, such as ``("seeds", "seeds-cam")``; they are then ``job.inputs``.
+        ``infer.own_cam`` True: its network has a classifier whose CAM is scored beside the seeds.
         """
 
     @property
@@ -90,6 +91,13 @@ class Predictor(Protocol):
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits of a batch: (B, 3, H, W) -> (B, C); asked for where ``infer.logits`` is set."""
+
+    def maps_and_cam(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`seed_maps`, and the class map (B, C, h', w') >= 0 of the network's own classifier.
+
+        Asked for where the method owns ``infer.own_cam`` and it is set: CAM by the very same network is the
+        baseline of its maps.
+        """
 
 
 @dataclasses.dataclass(frozen=True)

@@ -138,11 +138,19 @@ class BASNet(nn.Module):
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """`maps`, and behind them the class-agnostic one where there is one: (B, C or C+1, h, w)."""
-        features = self.normalizer(self.extract(image))
+        return self._maps_of(self.extract(image))
+
+    def _maps_of(self, features: Tensor) -> Tensor:
+        features = self.normalizer(features)
         maps = self.generator(features)
         if self.foreground_generator is not None:
             maps = torch.cat([maps, self.foreground_generator(features)], dim=1)
         return maps.sigmoid()
+
+    def maps_and_cam(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`seed_maps`, and the classifier's class map (B, C, h', w') >= 0 by one more pass of the tail."""
+        features = self.extract(image)
+        return self._maps_of(features), self.classify(features).relu()
 
     def losses(self, image: Tensor, tags: Tensor, *, drawn_class: Tensor | None = None) -> dict[str, Tensor]:
         """All loss terms of one training step, unweighted.

@@ -31,6 +31,10 @@ class Scores:
     classes: tuple[str, ...]
     images: int
 
+    def __add__(self, other: "Scores") -> "Scores":
+        """The scores of two sets of images together."""
+        return Scores(self.confusion + other.confusion, self.classes, self.images + other.images)
+
     def figures(self) -> dict[str, Any]:
         """mIoU, pixel accuracy, shares of false pixels and IoU per class, in [0, 1]; None where absent."""
         confusion = self.confusion

@@ -12,6 +12,7 @@ from seeds.train import train_in_turn
 from wsss.distributed import is_main, wait
 from wsss.images import check_images
 from wsss.ranges import OneOf, Range
+from wsss.scored import scored_images
 from wsss.stage import Job
 
 
@@ -71,6 +72,8 @@ class TrainedMethod(abc.ABC):
         if is_main():
             check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
         wait()
+        scored = scored_images(config, dataset, image_ids, split=split)
+        own_cam = scored.image_ids if scored is not None and config.infer.get("own_cam") else ()
         predictor, figures = train_in_turn(self, config, dataset, image_ids, out_dir=job.out_dir / "train")
         write_seeds(
             predictor,
@@ -79,6 +82,7 @@ class TrainedMethod(abc.ABC):
             out_dir=job.out_dir,
             settings=config.infer,
             kind=self.map_kind(config),
+            own_cam_of=own_cam,
         )
         extra = {"initialisation": str(config.model.pretrained or "random weights")}
-        return Seeds(split, image_ids, predictor=predictor, figures=figures, extra=extra)
+        return Seeds(split, image_ids, has_own_cam=bool(own_cam), figures=figures, extra=extra)

@@ -33,7 +33,7 @@ DATASETS: dict[str, type[DataSet]] = {
 }
 
 # Which splits a stage works on; the stages read these, the data sets do not.
-_SPLIT_KEYS = ("train_split", "val_split")
+_SPLIT_KEYS = ("train_split", "val_split", "score_split")
 
 
 def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
