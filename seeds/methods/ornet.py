@@ -1,8 +1,9 @@
 """ORNet: a map from low-level features, refined against a classifier that sees the masked image.
 
-Three trainings in turn: the *coarse* model (generator and classifier together), the *evaluator* (a
-classifier of whole images) and the *fine* stage (the end of the generator, judged by the frozen evaluator).
-`ORNet` holds all three; `OPTIMIZATION` says how the authors train each.
+Three trainings in turn, each with its own network: "coarse", `CoarseModel` (generator and classifier
+together), "evaluator", `Evaluator` (a classifier of whole images), and "fine", `FineStage` (the end of the
+generator, judged by the frozen evaluator), which holds the other two and gives maps and logits.
+`OPTIMIZATION` says how the authors train each.
 
 Source: Xie et al., ICCV 2021, and the authors' code, which has the evaluator and the fine stage for CUB only.
 Where the two disagree, `CHOICES` names both. Ours, because neither says it:
@@ -14,7 +15,7 @@ Where the two disagree, `CHOICES` names both. Ours, because neither says it:
 - Several tags per image: `seeds.losses.multi_label_classification_loss`, plain cross entropy for one tag.
 - The paper's erased region drops pixels with probability .5; that the map is brought to .6 p + .2 first is
   from the code, in both settings.
-- The evaluator's image is normalised before it is masked: what is masked gets the mean colour.
+- The evaluator's image is normalized before it is masked: what is masked gets the mean colour.
 """
 
 import dataclasses
@@ -37,6 +38,7 @@ from seeds.methods.ornet_refinement import (
     weighted_entropy_loss,
 )
 from wsss.errors import ConfigError
+from wsss.training import OptimizerBuilder, Schedule, sgd
 from wsss.weights import load_weights
 
 __all__ = [
@@ -47,9 +49,10 @@ __all__ = [
     "Evaluator",
     "FineStage",
     "LowLevelGenerator",
-    "ORNet",
     "Optimization",
+    "adam",
     "area_loss",
+    "choices_of",
     "weighted_entropy_loss",
 ]
 
@@ -77,37 +80,68 @@ CHOICES: Mapping[str, Choices] = MappingProxyType(
 )
 
 
+def choices_of(settings: str) -> Choices:
+    """The entry of `CHOICES`.
+
+    Raises:
+        ConfigError: there is none of this name.
+    """
+    if settings not in CHOICES:
+        raise ConfigError(
+            f"expected settings out of {', '.join(CHOICES)}, got {settings!r}: correct 'settings'"
+        )
+    return CHOICES[settings]
+
+
+def adam(groups: list[dict[str, Any]], schedule: Schedule) -> torch.optim.Optimizer:
+    """Adam with the schedule's rate and weight decay."""
+    return torch.optim.Adam(groups, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
+
+
 @dataclasses.dataclass(frozen=True)
 class Optimization:
     """How one of the trainings is run.
 
     Attributes:
-        optimizer: "adam" or "sgd".
+        optimizer: makes the optimizer.
         learning_rate: at the start.
         epochs: passes over the data.
         batch_size: images per step.
-        schedule: "constant", or "cosine": to 0 over all steps.
+        cosine: the rate falls to 0 as a cosine over all steps; otherwise it stays.
         momentum: of SGD.
         weight_decay: of all parameters.
     """
 
-    optimizer: str
+    optimizer: OptimizerBuilder
     learning_rate: float
     epochs: int
     batch_size: int
-    schedule: str
+    cosine: bool
     momentum: float = 0.0
     weight_decay: float = 0.0
 
+    def schedule(self, **others: Any) -> Schedule:
+        """The schedule for `wsss.training.train_network`; ``others`` are further settings of it."""
+        course = {"type": "CosineAnnealingLR", "T_max": self.epochs, "convert_to_iter_based": True}
+        return Schedule(
+            epochs=self.epochs,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            rates=course if self.cosine else {"type": "ConstantLR", "factor": 1.0},
+            **others,
+        )
 
-# For CUB. ILSVRC (paper): batches of 256, "5 + 3" epochs. The schedule of "coarse" is not stated.
+
+# For CUB. ILSVRC (paper): batches of 256, "5 + 3" epochs. How the rate goes in "coarse" is not stated.
 OPTIMIZATION: Mapping[str, Optimization] = MappingProxyType(
     {
-        "coarse": Optimization("adam", 1e-3, epochs=70, batch_size=16, schedule="constant"),
+        "coarse": Optimization(adam, 1e-3, epochs=70, batch_size=16, cosine=False),
         "evaluator": Optimization(
-            "sgd", 1e-3, epochs=200, batch_size=16, schedule="cosine", momentum=0.9, weight_decay=5e-4
+            sgd, 1e-3, epochs=200, batch_size=16, cosine=True, momentum=0.9, weight_decay=5e-4
         ),
-        "fine": Optimization("adam", 1e-4, epochs=30, batch_size=16, schedule="cosine"),
+        "fine": Optimization(adam, 1e-4, epochs=30, batch_size=16, cosine=True),
     }
 )
 
@@ -147,26 +181,15 @@ class Evaluator(nn.Module):
             own = {name: value for name, value in self.state_dict().items() if name.startswith(last)}
             load_exactly(self, state | own, f"{what} in {pretrained}")
 
-    def train(self, mode: bool = True) -> "Evaluator":
-        """Switch the mode; in training mode everything gets gradients, also after a fine stage."""
-        super().train(mode)
-        if mode:
-            self.requires_grad_(True)
-        return self
-
-    def trainable_parameters(self) -> list[nn.Parameter]:
-        """What the optimiser takes."""
-        return list(self.parameters())
-
     def forward(self, image: Tensor) -> Tensor:
-        """Logits: (B, 3, H, W) normalised, 224 x 224 in the paper -> (B, C)."""
+        """Logits: (B, 3, H, W) normalized, 224 x 224 in the paper -> (B, C)."""
         return self.classifier(F.adaptive_avg_pool2d(self.features(image), 7).flatten(1))
 
     def training_losses(self, batch: Mapping[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Cross entropy of whole images, for `train_network`.
 
         Args:
-            batch: ``image`` (B, 3, 224, 224) normalised, ``tags`` (B, C) multi-hot.
+            batch: ``image`` (B, 3, 224, 224) normalized, ``tags`` (B, C) multi-hot.
             step: not used.
 
         Returns:
@@ -192,17 +215,17 @@ class FineStage(nn.Module):
         coarse: CoarseModel,
         evaluator: Evaluator,
         *,
-        choices: Choices,
+        choices: Choices = CHOICES["code"],
         area_weight: float = 0.02,
         entropy_weight: float = 1.5,
         random: torch.Generator | None = None,
     ) -> None:
-        """Join the two networks; nothing is copied.
+        """Join the two networks, which are not copied, and freeze what is not trained.
 
         Args:
             coarse: trained.
             evaluator: trained.
-            choices: an entry of `CHOICES`; its backbone is not looked at.
+            choices: paper or code; the backbone is not looked at, ``coarse`` has it.
             area_weight: of `area_loss`.
             entropy_weight: of `weighted_entropy_loss`.
             random: draws what is erased, on the CPU; None: PyTorch's own, which the training seeds.
@@ -214,33 +237,23 @@ class FineStage(nn.Module):
         self.area_weight = area_weight
         self.entropy_weight = entropy_weight
         self._random = random
+        self.requires_grad_(False)
+        for layer in coarse.generator.refined():
+            layer.requires_grad_(True)
 
-    def train(self, mode: bool = True) -> "FineStage":
-        """Switch the mode, of batch norm and dropout everywhere; training mode freezes most weights."""
-        super().train(mode)
-        if mode:
-            self.requires_grad_(False)
-            for parameter in self.trainable_parameters():
-                parameter.requires_grad_(True)
-        return self
-
-    def trainable_parameters(self) -> list[nn.Parameter]:
-        """What the optimiser takes: the layers of `LowLevelGenerator.refined`."""
-        return [one for layer in self.coarse.generator.refined() for one in layer.parameters()]
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of the whole image by the evaluator: (B, 3, H, W) normalised -> (B, C)."""
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits of the whole image by the evaluator: (B, 3, H, W) normalized -> (B, C)."""
         return self.evaluator(image)
 
     def seed_maps(self, image: Tensor) -> Tensor:
-        """The class-agnostic map p as it is: (B, 3, H, W) normalised -> (B, 1, H / 4, W / 4) in (0, 1)."""
+        """The class-agnostic map p as it is: (B, 3, H, W) normalized -> (B, 1, H / 4, W / 4) in (0, 1)."""
         return self.coarse.seed_maps(image)
 
     def training_losses(self, batch: Mapping[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Cross entropy of the masked image, area and weighted entropy of the map, for `train_network`.
 
         Args:
-            batch: ``image`` (B, 3, 224, 224) normalised, ``tags`` (B, C) multi-hot.
+            batch: ``image`` (B, 3, 224, 224) normalized, ``tags`` (B, C) multi-hot.
             step: not used.
 
         Returns:
@@ -262,64 +275,3 @@ class FineStage(nn.Module):
             "entropy": entropy.detach(),
             "mean_map": attention.detach().mean(),
         }
-
-
-class ORNet(nn.Module):
-    """The three trainings as one module: train `coarse`, then `evaluator`, then `fine`.
-
-    Attributes:
-        fine: holds the other two; its training mode is that of the whole.
-    """
-
-    def __init__(
-        self,
-        num_classes: int,
-        *,
-        settings: str = "code",
-        backbone: str | None = None,
-        pretrained: str | Path | None = None,
-        evaluator_pretrained: str | Path | None = None,
-        random: torch.Generator | None = None,
-    ) -> None:
-        """Build all networks.
-
-        Args:
-            num_classes: C, without background.
-            settings: "paper" or "code", see `CHOICES`.
-            backbone: of the coarse model; None: that of ``settings``.
-            pretrained: of the coarse model, as in `build_backbone`.
-            evaluator_pretrained: as in `Evaluator`.
-            random: as in `FineStage`.
-
-        Raises:
-            ConfigError: unknown settings or backbone, or weights that do not fit.
-        """
-        super().__init__()
-        if settings not in CHOICES:
-            raise ConfigError(
-                f"expected settings out of {', '.join(CHOICES)}, got {settings!r}: correct 'settings'"
-            )
-        choices = CHOICES[settings]
-        if backbone is not None:
-            choices = dataclasses.replace(choices, backbone=backbone)
-        coarse = CoarseModel(num_classes, backbone=choices.backbone, pretrained=pretrained)
-        evaluator = Evaluator(num_classes, pretrained=evaluator_pretrained)
-        self.fine = FineStage(coarse, evaluator, choices=choices, random=random)
-
-    @property
-    def coarse(self) -> CoarseModel:
-        """Stage one."""
-        return self.fine.coarse
-
-    @property
-    def evaluator(self) -> Evaluator:
-        """The classifier of whole images."""
-        return self.fine.evaluator
-
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of the whole image by the evaluator: (B, 3, H, W) normalised -> (B, C)."""
-        return self.evaluator(image)
-
-    def seed_maps(self, image: Tensor) -> Tensor:
-        """The class-agnostic map p as it is: (B, 3, H, W) normalised -> (B, 1, H / 4, W / 4) in (0, 1)."""
-        return self.fine.seed_maps(image)

@@ -116,19 +116,8 @@ class CoarseModel(nn.Module):
         self.generator = LowLevelGenerator(num_classes, in_channels=self.backbone.channels[self._cut])
         self.classifier = nn.Linear(self.backbone.channels[-1], num_classes)
 
-    def train(self, mode: bool = True) -> "CoarseModel":
-        """Switch the mode; in training mode everything gets gradients, also after a fine stage."""
-        super().train(mode)
-        if mode:
-            self.requires_grad_(True)
-        return self
-
-    def trainable_parameters(self) -> list[nn.Parameter]:
-        """What the optimiser takes."""
-        return list(self.parameters())
-
     def extract(self, image: Tensor) -> Tensor:
-        """Low-level feature: (B, 3, H, W) normalised -> (B, N, H / 4, W / 4)."""
+        """Low-level feature: (B, 3, H, W) normalized -> (B, N, H / 4, W / 4)."""
         for level in self.backbone.levels[: self._cut + 1]:
             image = level(image)
         return image
@@ -139,13 +128,13 @@ class CoarseModel(nn.Module):
             masked = level(masked)
         return self.classifier(masked.mean(dim=(2, 3)))
 
-    def forward(self, image: Tensor) -> Tensor:
-        """Logits of what the map lets pass: (B, 3, H, W) normalised -> (B, C)."""
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits of what the map lets pass: (B, 3, H, W) normalized -> (B, C)."""
         low = self.extract(image)
         return self.classify(low * self.generator(low)[1])
 
     def seed_maps(self, image: Tensor) -> Tensor:
-        """The class-agnostic map p: (B, 3, H, W) normalised -> (B, 1, H / 4, W / 4) in (0, 1)."""
+        """The class-agnostic map p: (B, 3, H, W) normalized -> (B, 1, H / 4, W / 4) in (0, 1)."""
         attention: Tensor = self.generator(self.extract(image))[1]
         return attention
 
@@ -153,7 +142,7 @@ class CoarseModel(nn.Module):
         """Cross entropy of the masked feature and of the auxiliary logits, for `train_network`.
 
         Args:
-            batch: ``image`` (B, 3, 224, 224) normalised, ``tags`` (B, C) multi-hot.
+            batch: ``image`` (B, 3, 224, 224) normalized, ``tags`` (B, C) multi-hot.
             step: not used.
 
         Returns:

@@ -1,12 +1,15 @@
 """ORNet: the generator, its losses and the erasing against the authors' modules; the three trainings."""
 
+import dataclasses
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.hooks import Hook
 
+from seeds.losses import multi_label_classification_loss
 from seeds.methods.ornet import (
     CHOICES,
     OPTIMIZATION,
@@ -14,8 +17,9 @@ from seeds.methods.ornet import (
     Evaluator,
     FineStage,
     LowLevelGenerator,
-    ORNet,
+    adam,
     area_loss,
+    choices_of,
     weighted_entropy_loss,
 )
 from seeds.methods.ornet_refinement import (
@@ -28,6 +32,7 @@ from seeds.methods.ornet_refinement import (
     masked_image,
 )
 from wsss.errors import ConfigError
+from wsss.training import train_network
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "ornet.npz"
 CLASSES = 20
@@ -74,11 +79,22 @@ def outputs(reference):
         return generator.train()(torch.tensor(low, dtype=torch.float32))
 
 
-@pytest.fixture(scope="module")
-def ornet():
-    """A whole ORNet on a small backbone; tests leave its weights alone."""
+@pytest.fixture
+def coarse():
     torch.manual_seed(0)
-    return ORNet(CLASSES, backbone="resnet18", random=torch.Generator().manual_seed(3))
+    return CoarseModel(CLASSES, backbone="resnet18")
+
+
+@pytest.fixture(scope="module")
+def evaluator():
+    """The real one, half a gigabyte: tests leave its weights alone, but may freeze it."""
+    torch.manual_seed(0)
+    return Evaluator(CLASSES)
+
+
+@pytest.fixture
+def fine(coarse, evaluator):
+    return FineStage(coarse, evaluator, random=torch.Generator().manual_seed(3)).train()
 
 
 def batch_of(tags):
@@ -277,31 +293,39 @@ class TestCoarse:
         with torch.no_grad():
             assert coarse.extract(image).shape == (1, channels, 56, 56)
             assert coarse.seed_maps(image).shape == (1, 1, 56, 56)
-            assert coarse(image).shape == (1, 3)
+            assert coarse.logits(image).shape == (1, 3)
 
-    def test_loss_is_both_cross_entropies(self, ornet):
+    def test_loss_is_both_cross_entropies(self, coarse):
         batch = batch_of([3, 7])
-        coarse = ornet.coarse.train()
-        terms = coarse.training_losses(batch, step=0)
+        terms = coarse.train().training_losses(batch, step=0)
         label = torch.tensor([3, 7])
         with torch.no_grad():
-            low = coarse.extract(batch["image"])
-            _, attention, auxiliary = coarse.generator(low)
-            main = coarse.classify(low * attention)
+            _, attention, auxiliary = coarse.generator(coarse.extract(batch["image"]))
+            main = coarse.logits(batch["image"])
         main, auxiliary = (torch.nn.functional.cross_entropy(one, label).item() for one in (main, auxiliary))
         assert terms["classification"].item() == pytest.approx(main, rel=1e-5)
         assert terms["auxiliary"].item() == pytest.approx(auxiliary, rel=1e-5)
         assert terms["loss"].item() == pytest.approx(main + auxiliary, rel=1e-5)
         assert terms["mean_map"].item() == pytest.approx(attention.mean().item(), rel=1e-5)
         terms["loss"].backward()
-        assert all(parameter.grad is not None for parameter in coarse.trainable_parameters())
-        coarse.zero_grad(set_to_none=True)
+        assert all(parameter.grad is not None for parameter in coarse.parameters())
 
-    def test_several_tags(self, ornet):
+    def test_classifier_sees_what_the_map_lets_pass(self, coarse):
+        image = batch_of([3, 7])["image"]
+        coarse.eval()
+        torch.nn.init.constant_(coarse.generator.norm.bias, -1e4)
+        assert int(coarse.seed_maps(image).count_nonzero()) == 0
+        with torch.no_grad():
+            logits = coarse.logits(image)
+        torch.testing.assert_close(logits[0], logits[1])
+
+    def test_several_tags(self, coarse):
         batch = batch_of([3, 7])
         batch["tags"][:, 11] = 1
-        terms = ornet.coarse.train().training_losses(batch, step=0)
-        assert torch.isfinite(terms["loss"])
+        terms = coarse.train().training_losses(batch, step=0)
+        logit = coarse.logits(batch["image"]).detach()
+        expected = multi_label_classification_loss(logit, batch["tags"])
+        assert terms["classification"].item() == pytest.approx(expected.item(), rel=1e-5)
 
     def test_loads_the_authors_names(self):
         from torchvision.models import resnet50
@@ -320,17 +344,17 @@ class TestCoarse:
 
 
 class TestEvaluator:
-    def test_loss_and_dropout(self, ornet):
+    def test_loss_and_dropout(self, evaluator):
         batch = batch_of([3, 7])
-        evaluator = ornet.evaluator.eval()
-        loss = evaluator.training_losses(batch, step=0)["loss"]
-        expected = torch.nn.functional.cross_entropy(evaluator(batch["image"]), torch.tensor([3, 7]))
-        assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
-        evaluator.train()
+        evaluator.eval()
         with torch.no_grad():
+            loss = evaluator.training_losses(batch, step=0)["loss"]
+            expected = torch.nn.functional.cross_entropy(evaluator(batch["image"]), torch.tensor([3, 7]))
+            assert loss.item() == pytest.approx(expected.item(), rel=1e-5)
+            evaluator.train()
             assert not torch.equal(evaluator(batch["image"]), evaluator(batch["image"]))
 
-    def test_weights_from_a_file_but_the_last_layer(self, ornet, tmp_path, monkeypatch):
+    def test_weights_from_a_file_but_the_last_layer(self, tmp_path, monkeypatch):
         network = torch.nn.Module()
         network.features = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3))
         network.classifier = torch.nn.Sequential(
@@ -350,106 +374,140 @@ class TestEvaluator:
         with pytest.raises(ConfigError, match=r"linear layers in .*vgg16.pth, missing \['features.0.bias'"):
             Evaluator(CLASSES, pretrained=file)
 
-    def test_is_torchvisions_vgg16(self, ornet):
+    def test_is_torchvisions_vgg16(self, evaluator):
         from torchvision.models import vgg16
 
         theirs = vgg16(init_weights=False, num_classes=CLASSES)
-        theirs.load_state_dict(ornet.evaluator.state_dict())
+        theirs.load_state_dict(evaluator.state_dict(), assign=True)
         image = batch_of([1])["image"]
         with torch.no_grad():
-            torch.testing.assert_close(ornet.evaluator.eval()(image), theirs.eval()(image))
+            torch.testing.assert_close(evaluator.eval()(image), theirs.eval()(image))
 
 
 class TestFine:
-    def test_trains_the_end_of_the_generator_only(self, ornet):
-        fine = ornet.fine.train()
+    def test_trains_the_end_of_the_generator_only(self, fine):
         trained = {name for name, parameter in fine.named_parameters() if parameter.requires_grad}
-        prefix = "coarse.generator."
-        assert all(
-            name.startswith(tuple(prefix + e for e in ("up.1", "up.2", "attention", "norm")))
-            for name in trained
-        )
-        assert len(trained) == len(fine.trainable_parameters()) == 2 * 6 + 1 + 2
-        terms = fine.training_losses(batch_of([3, 7]), step=0)
-        terms["loss"].backward()
-        with_gradient = {name for name, parameter in fine.named_parameters() if parameter.grad is not None}
-        assert with_gradient == trained
-        fine.zero_grad(set_to_none=True)
+        layers = tuple(f"coarse.generator.{layer}." for layer in ("up.1", "up.2", "attention", "norm"))
+        assert all(name.startswith(layers) for name in trained)
+        assert len(trained) == 2 * 6 + 1 + 2
+        fine.training_losses(batch_of([3, 7]), step=0)["loss"].backward()
+        assert {name for name, parameter in fine.named_parameters() if parameter.grad is not None} == trained
 
-    def test_loss_by_parts(self, ornet):
-        terms = ornet.fine.train().training_losses(batch_of([3, 7]), step=0)
+    def test_loss_by_parts(self, fine):
+        terms = fine.training_losses(batch_of([3, 7]), step=0)
         total = terms["classification"] + 0.02 * terms["area"] + 1.5 * terms["entropy"]
         assert terms["loss"].item() == pytest.approx(total.item(), rel=1e-6)
 
-    def test_frozen_layers_keep_their_training_mode(self, ornet):
+    def test_frozen_layers_keep_their_training_mode(self, fine):
         """Running statistics of frozen layers move, the frozen evaluator drops."""
-        fine = ornet.fine.train()
         assert all(module.training for module in fine.modules())
-        before = ornet.coarse.backbone.levels[0][1].running_mean.clone()
+        stem, last = fine.coarse.backbone.levels[0][1], fine.coarse.generator.down[2][4]
+        before = stem.running_mean.clone(), last.running_mean.clone()
         fine.training_losses(batch_of([3, 7]), step=0)
-        assert not torch.equal(before, ornet.coarse.backbone.levels[0][1].running_mean)
+        assert not torch.equal(before[0], stem.running_mean)
+        assert not torch.equal(before[1], last.running_mean)
 
-    def test_evaluator_sees_the_erased_map(self, ornet, monkeypatch):
-        seen = []
+    def test_evaluator_sees_the_erased_map(self, coarse):
+        class Watched(torch.nn.Module):
+            def forward(self, image):
+                self.seen = image
+                return image.mean((1, 2, 3))[:, None].expand(-1, CLASSES)
 
-        def forward(image):
-            seen.append(image)
-            return image.mean((1, 2, 3))[:, None].expand(-1, CLASSES)
-
-        monkeypatch.setattr(ornet.evaluator, "forward", forward)
         random = torch.Generator().manual_seed(5)
-        fine = FineStage(ornet.coarse, ornet.evaluator, choices=CHOICES["paper"], random=random)
+        fine = FineStage(coarse, Watched(), choices=CHOICES["paper"], random=random).train()
         batch = {"image": torch.ones(2, 3, 64, 64), "tags": torch.eye(CLASSES)[:2]}
-        terms = fine.train().training_losses(batch, step=0)
+        terms = fine.training_losses(batch, step=0)
         with torch.no_grad():
-            attention = ornet.coarse.seed_maps(batch["image"])
+            attention = coarse.seed_maps(batch["image"])
         draws = draw_erasing(attention, random=torch.Generator().manual_seed(5))
         erased = attentive_erasing(attention, draws, drop_probability=0.5)
         expected = erased.repeat_interleave(4, 2).repeat_interleave(4, 3).expand(2, 3, 64, 64)
-        torch.testing.assert_close(seen[0], expected)
+        torch.testing.assert_close(fine.evaluator.seen, expected)
         # The paper's area is the map's mean alone.
         assert terms["area"].item() == pytest.approx(attention.mean().item(), rel=1e-5)
 
-    def test_a_later_coarse_training_gets_its_gradients_back(self, ornet):
-        ornet.fine.train()
-        assert not ornet.coarse.classifier.weight.requires_grad
-        ornet.coarse.train()
-        assert all(parameter.requires_grad for parameter in ornet.coarse.parameters())
-        ornet.evaluator.train()
-        assert all(parameter.requires_grad for parameter in ornet.evaluator.trainable_parameters())
+    def test_code_adds_the_features_of_low_ranks(self, coarse):
+        class Fixed(torch.nn.Module):
+            def forward(self, image):
+                return torch.arange(CLASSES).float().expand(len(image), -1) + 0 * image.mean()
 
-    def test_maps_are_plain_and_classes_are_of_the_whole_image(self, ornet):
-        image = batch_of([3, 7])["image"]
-        ornet.eval()
+        terms = FineStage(coarse, Fixed()).train().training_losses(batch_of([3, 7]), step=0)
         with torch.no_grad():
-            maps = ornet.seed_maps(image)
+            feature, attention, _ = coarse.generator(coarse.extract(batch_of([3, 7])["image"]))
+        # Of twenty classes the ranks 4 to 25 are all but the three highest.
+        expected = attention.mean() + feature[:, : CLASSES - 3].mean(dim=(0, 2, 3)).sum()
+        assert terms["area"].item() == pytest.approx(expected.item(), rel=1e-4, abs=1e-5)
+
+    def test_maps_are_plain_and_classes_are_of_the_whole_image(self, fine):
+        image = batch_of([3, 7])["image"]
+        fine.eval()
+        with torch.no_grad():
+            maps = fine.seed_maps(image)
             assert maps.shape == (2, 1, 16, 16)
-            torch.testing.assert_close(maps, ornet.coarse.generator(ornet.coarse.extract(image))[1])
-            assert torch.equal(maps, ornet.fine.seed_maps(image))
-            assert torch.equal(ornet(image), ornet.evaluator(image))
-            assert torch.equal(ornet.fine(image), ornet.evaluator(image))
+            torch.testing.assert_close(maps, fine.coarse.generator(fine.coarse.extract(image))[1])
+            assert torch.equal(fine.logits(image), fine.evaluator(image))
 
 
-def test_settings(monkeypatch):
-    monkeypatch.setattr("seeds.methods.ornet.Evaluator", lambda classes, pretrained: torch.nn.Identity())
-    assert ORNet(3).fine.choices == CHOICES["code"]
-    assert ORNet(3).coarse.backbone.name == "resnet50"
-    assert ORNet(3, settings="paper").coarse.backbone.name == "vgg16"
-    mixed = ORNet(3, settings="paper", backbone="resnet18")
-    assert mixed.coarse.backbone.name == "resnet18"
-    assert mixed.fine.choices.area_top_k is None
+def test_settings():
+    code, paper = choices_of("code"), choices_of("paper")
+    assert (code.backbone, code.area_top_k, code.drop_probability) == ("resnet50", 25, None)
+    assert (paper.backbone, paper.area_top_k, paper.drop_probability) == ("vgg16", None, 0.5)
     with pytest.raises(ConfigError, match="settings out of paper, code, got 'papr': correct 'settings'"):
-        ORNet(3, settings="papr")
+        choices_of("papr")
 
 
-def test_every_training_has_its_constants(ornet):
-    assert list(OPTIMIZATION) == ["coarse", "evaluator", "fine"]
-    for name in OPTIMIZATION:
-        assert callable(getattr(ornet, name).training_losses)
+class OneWeight(torch.nn.Module):
+    """The smallest network that can be trained."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.ones(1))
+
+    def training_losses(self, batch, *, step):
+        return {"loss": (self.weight * batch["image"].mean()).sum()}
 
 
-def test_weights_are_named_once(ornet):
-    """The three are one set of weights: what `fine` saves is all that inference needs."""
-    names = list(ornet.state_dict())
-    assert {name.split(".")[1] for name in names} == {"coarse", "evaluator"}
-    assert len(ornet.fine.state_dict()) == len(names)
+class Rates(Hook):
+    """Keeps the rate of each step and the optimizer's type."""
+
+    def __init__(self):
+        self.rates = []
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        self.rates.append(runner.optim_wrapper.get_lr()["lr"][0])
+        self.optimizer = type(runner.optim_wrapper.optimizer)
+
+
+HALF_COSINE = [(1 + math.cos(math.pi * step / 6)) / 2 for step in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("training", "optimizer", "expected"),
+    [
+        ("coarse", torch.optim.Adam, [1.0] * 6),
+        ("evaluator", torch.optim.SGD, HALF_COSINE),
+        ("fine", torch.optim.Adam, HALF_COSINE),
+    ],
+)
+def test_optimization_runs(training, optimizer, expected, tmp_path):
+    how = dataclasses.replace(OPTIMIZATION[training], epochs=2, batch_size=2)
+    network, rates = OneWeight(), Rates()
+    train_network(
+        network,
+        [{"image": torch.ones(3, 4, 4)} for _ in range(6)],
+        out_dir=tmp_path,
+        schedule=how.schedule(num_workers=0),
+        parameter_groups=[{"params": list(network.parameters())}],
+        seed=0,
+        description="test",
+        hooks=[rates],
+        optimizer=how.optimizer,
+    )
+    assert rates.optimizer is optimizer
+    assert rates.rates == pytest.approx([how.learning_rate * share for share in expected], rel=1e-6)
+
+
+def test_adam_takes_the_schedules_settings():
+    how = dataclasses.replace(OPTIMIZATION["fine"], weight_decay=0.25)
+    optimizer = adam([{"params": [torch.zeros(1, requires_grad=True)]}], how.schedule())
+    assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (1e-4, 0.25)
