@@ -48,6 +48,11 @@ class MaxBoxAccuracy:
         """Number of images so far."""
         return self._counts.images
 
+    @property
+    def ranked(self) -> bool:
+        """Whether all images came with a rank, so that `top` can be asked."""
+        return self._counts.ranked
+
     def update(self, score_map: NDArray[Any], boxes: ArrayLike, *, rank: int | None = None) -> None:
         """Count one image.
 
@@ -131,7 +136,7 @@ class BoxAccuracy:
         """Count one image.
 
         Args:
-            box: (4,) x0 y0 x1 y1, the predicted one.
+            box: (4,) x0 y0 x1 y1, the predicted one; of several (k, 4) any may be right.
             boxes: (n, 4), true ones on the same grid; one is enough to be found.
             rank: place of the image's class among the predicted ones, 0 the first; None: not predicted.
 
@@ -139,7 +144,7 @@ class BoxAccuracy:
             ValueError: no true boxes, or other shapes.
         """
         truth = _check_truth(boxes)
-        self._counts.add(box_iou(np.asarray(box), truth).max() >= self._all, rank)
+        self._counts.add(np.max(box_iou(box, truth)) >= self._all, rank)
 
     def compute(self) -> dict[str, Any]:
         """Figures in percent.
