@@ -84,8 +84,7 @@ def _check(
 ) -> None:
     settings = load_dataset_settings(preset)
     if layout is not None and layout != settings["layout"]:
-        # The numbers of the preset are those of its own lists; the other ones have other splits.
-        settings |= {"layout": layout, "counts": {}, "metadata": None}
+        settings |= {"layout": layout, "metadata": None}
     if metadata is not None:
         settings["metadata"] = from_here(metadata)
     try:
