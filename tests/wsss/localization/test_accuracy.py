@@ -106,6 +106,13 @@ def test_passing_over_levels_changes_nothing(ious):
     np.testing.assert_array_equal(np.stack([curves["v1"], curves["v2"]]), 100 * hits / len(cases))
 
 
+def test_a_level_that_just_reaches_the_smallest_overlap_is_traced():
+    metric = MaxBoxAccuracy()
+    # The box ends one beyond the hill: 3 x 10 of 100 pixels, .3 exactly.
+    metric.update(hill((0, 0, 1, 8)), [[0, 0, 9, 9]])
+    assert metric.compute()["v1"].tolist() == [100, 0, 0]
+
+
 def test_any_box_of_a_map_counts_for_v2():
     metric = MaxBoxAccuracy(step=0.05)
     for index in range(40):
