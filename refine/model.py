@@ -89,14 +89,14 @@ class IRNet(nn.Module):
         if self.displacement is None:
             raise ValueError("expected a network with displacement=True, got one without: call edge_logit")
         features = self._features(image)
-        displacement = self.displacement(features)
+        displacement = _on_the_grid_of(image, self.displacement(features))
         if not self.training:
             displacement = displacement - self.mean_shift[:, None, None]
-        return self.edge(features), displacement
+        return _on_the_grid_of(image, self.edge(features)), displacement
 
     def edge_logit(self, image: Tensor) -> Tensor:
         """Edge logits alone, all that the random walk needs: (B, 3, H, W) -> (B, 1, h, w)."""
-        return self.edge(self._features(image))
+        return _on_the_grid_of(image, self.edge(self._features(image)))
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Losses of a batch for `wsss.training.train_network`.
@@ -167,6 +167,12 @@ class IRNet(nn.Module):
     def _features(self, image: Tensor) -> list[Tensor]:
         with torch.no_grad():
             return self.backbone(image)
+
+
+def _on_the_grid_of(image: Tensor, maps: Tensor) -> Tensor:
+    """Cut maps at stride 4 to those of an image: a backbone without a level at it gives more cells."""
+    height, width = ((side - 1) // STRIDE + 1 for side in image.shape[2:])
+    return maps[..., :height, :width]
 
 
 def _authors_names() -> dict[str, str]:

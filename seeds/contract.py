@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from wsss.datasets import DataSet
+from wsss.optim import build_optimizer
 from wsss.ranges import OneOf, Range
 from wsss.stage import Job
-from wsss.training import OptimizerBuilder, Schedule, sgd
+from wsss.training import OptimizerBuilder, Schedule
 
 MapKind = Literal["class", "agnostic", "both"]
 
@@ -143,7 +144,7 @@ class Training:
     network: nn.Module
     schedule: Schedule
     parameter_groups: Sequence[dict[str, Any]]
-    optimizer: OptimizerBuilder = sgd
+    optimizer: OptimizerBuilder = build_optimizer
     images: Callable[[DataSet, Sequence[str]], Dataset[dict[str, Tensor]]] | None = None
     hooks: Sequence[Hook] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
@@ -161,6 +162,9 @@ def schedule_of(settings: Mapping[str, Any]) -> Schedule:
         num_workers=settings["num_workers"],
         amp=settings["amp"],
         compile=settings["compile"],
+        # Tables of methods with a training of their own need not have them.
+        optimizer=settings.get("optimizer", "sgd"),
+        layer_decay=settings.get("layer_decay", 1.0),
     )
 
 

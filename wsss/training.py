@@ -23,6 +23,7 @@ from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
+from wsss.optim import build_optimizer
 from wsss.precision import build_optim_wrapper
 from wsss.progress import track
 from wsss.weights import load_weights, save_weights
@@ -46,7 +47,7 @@ class Schedule:
         batch_size: images per step over all processes.
         learning_rate: of parameter groups that set none of their own.
         momentum: of SGD.
-        weight_decay: of SGD.
+        weight_decay: of the optimizer; AdamW takes none from norms and biases.
         poly_power: the rate falls as (1 - step / (poly_length * steps)) ** poly_power.
         poly_length: 1: the rate falls to 0; more: it ends above that.
         num_workers: processes that load images, for each process that trains.
@@ -55,6 +56,9 @@ class Schedule:
         rates: mmengine's settings of another course of the rate than poly, such as
             ``{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}`` (in epochs unless ``by_epoch`` is
             False); None: poly.
+        optimizer: "sgd" or "adamw".
+        betas: of AdamW.
+        layer_decay: factor on the rate from one level of the backbone to the one below it.
     """
 
     epochs: int
@@ -68,6 +72,9 @@ class Schedule:
     amp: str | None = None
     compile: bool = False
     rates: Mapping[str, Any] | None = None
+    optimizer: str = "sgd"
+    betas: tuple[float, float] = (0.9, 0.999)
+    layer_decay: float = 1.0
 
     def steps(self, count: int) -> int:
         """Number of steps for ``count`` images; the last, partial batch of an epoch is dropped."""
@@ -100,7 +107,7 @@ def train_network(
     description: str,
     hooks: Sequence[Hook] = (),
     classes: Sequence[str] = (),
-    optimizer: OptimizerBuilder = sgd,
+    optimizer: OptimizerBuilder = build_optimizer,
 ) -> None:
     """Train a network in place, or load it where it was trained before.
 
@@ -124,7 +131,7 @@ def train_network(
         optimizer: makes the optimizer of the groups.
 
     Raises:
-        ConfigError: a batch that the processes cannot share, or a precision that is not there.
+        ConfigError: a batch that the processes cannot share, a precision or an optimizer that is not there.
         TrainingError: the loss is no longer finite.
         DataError: an image cannot be read.
     """
@@ -132,6 +139,13 @@ def train_network(
     # A fifth faster on CPUs (measured on mobilenetv1_100 at 256 x 256) and what tensor cores want.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not main_says(final.is_file()):
+        groups = list(parameter_groups)
+        knows_network = optimizer is build_optimizer  # for the levels of its backbone and the names
+        built = (
+            build_optimizer(groups, schedule, network=network)
+            if knows_network
+            else optimizer(groups, schedule)
+        )
         with _plain_worker_errors(), warnings.catch_warnings():
             # Of several processes mmengine warns that it sets up each of them the way it does.
             warnings.filterwarnings("ignore", module="mmengine")
@@ -144,7 +158,7 @@ def train_network(
                 description=description,
                 hooks=hooks,
                 classes=classes,
-                optimizer=optimizer(list(parameter_groups), schedule),
+                optimizer=built,
             ).train()
         if is_main():
             save_weights(network, final)

@@ -9,6 +9,7 @@ from seeds.contract import SeedMethod
 from wsss.config import CONFIG_DIR, flatten
 from wsss.errors import ConfigError
 from wsss.methods import find, known_names
+from wsss.optim import OPTIMIZERS
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, OneOf, Range, check_ranges
 
 # Entry points of this group in installed packages are seed methods too.
@@ -25,7 +26,9 @@ COMMON_RANGES: Mapping[str, Range | OneOf] = {
     "train.crop": COUNT,
     "train.epochs": COUNT,
     "train.batch_size": COUNT,
+    "train.optimizer": OneOf(OPTIMIZERS),
     "train.learning_rate": NOT_NEGATIVE,
+    "train.layer_decay": Range(0, 1, above=True),
     "train.momentum": Range(0, 1, below=True),
     "train.poly_length": Range(1),
     "train.weight_decay": NOT_NEGATIVE,
