@@ -72,7 +72,7 @@ def build_optimizer(
         return torch.optim.AdamW(
             without_decay_of_norms(own, network),
             lr=settings.learning_rate,
-            betas=tuple(settings.betas),
+            betas=settings.betas,
             weight_decay=settings.weight_decay,
         )
     raise ConfigError(
