@@ -14,6 +14,7 @@ from torch import Tensor
 
 from refine.losses import EPS, affinity_loss
 from refine.pairs import pair_offsets, straight_path
+from wsss.artifacts import IGNORE
 
 RADIUS = 10
 
@@ -40,7 +41,7 @@ class GatherLoss:
         largest = torch.cat([edge[:, table].amax(dim=2) for table in self.tables], dim=1)
         flat = label.flatten(1)
         source, destination = flat[:, None, self.source], flat[:, self.destination]
-        confident = (source != 255) & (destination != 255)
+        confident = (source != IGNORE) & (destination != IGNORE)
         same, differ = (source == destination) & confident, (source != destination) & confident
         same_loss, differ_loss = -torch.log1p(EPS - largest), -torch.log(largest + EPS)
         background, foreground = same & (source == 0), same & (source != 0)
@@ -58,7 +59,7 @@ def main() -> None:
     size = (options.batch, options.side, options.side)
     generator = torch.Generator().manual_seed(0)
     logit = torch.randn(options.batch, 1, *size[1:], generator=generator).requires_grad_()
-    label = torch.tensor([0, 1, 2, 255])[torch.randint(4, size, generator=generator)]
+    label = torch.tensor([0, 1, 2, IGNORE])[torch.randint(4, size, generator=generator)]
     by_gather = GatherLoss(*size[1:])
 
     def ours() -> Tensor:

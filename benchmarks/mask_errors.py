@@ -16,7 +16,7 @@ import numpy as np
 
 from segment.infer import predict_probabilities
 from segment.train import NETWORK, complete_config, load_segmentor
-from wsss.artifacts import IGNORE, read_mask
+from wsss.artifacts import IGNORE, open_artifact, read_mask
 from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.images import read_image
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     options = parser.parse_args()
     roots = [] if options.data_root is None else [f"dataset.root={options.data_root.absolute()}"]
-    config = load_config("segment", options.dataset, options=[*roots, "model.backbone.pretrained=None"])
+    config = load_config(STAGE, options.dataset, options=[*roots, "model.pretrained=None"])
     work = options.work_dir or PROJECT_ROOT / "work" / options.dataset
     if not (work / "segment-full" / "train" / NETWORK).is_file():
         print(f"nothing to measure in {work}: tools/run_stage.sh all {options.dataset}")
@@ -42,8 +42,9 @@ def main() -> None:
     data = build_dataset(config.dataset)
     labels = len(data.classes)
     ids = data.ids(config.dataset.train_split)[:: options.every]
-    masks = {one: read_mask(work / "masks" / f"{one}.png") for one in ids}
-    truths = {one: read_mask(data.mask_path(one) or "") for one in ids}
+    artifact = open_artifact(work / "masks")
+    masks = {one: read_mask(artifact.file(one)) for one in ids}
+    truths = {one: data.truth(one) for one in ids}
     print(f"{len(ids)} images, masks' mIoU {score(masks, truths, labels):.1f}")
     model = complete_config(config, num_classes=labels, masks=None).model
     for name in ("segment", "segment-full"):

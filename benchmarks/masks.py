@@ -19,12 +19,13 @@ from typing import Any
 import numpy as np
 import torch
 
-from refine.infer import EDGE, WalkScores, grid_of, mask_of_scores, read_edge, walk_seed
+from refine.infer import EDGE, WalkScores, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
 from refine.sweep import settings_of
-from wsss.artifacts import open_artifact, read_mask, read_seed
-from wsss.config import load_config
+from wsss.artifacts import grid_of, open_artifact, read_seed
+from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
+from wsss.datasets.base import LabelFile
 from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions
 from wsss.images import read_image
 from wsss.metrics import confusion_matrix, mean_iou
@@ -40,7 +41,7 @@ class Task:
     image: Path
     seed: Path
     edge: Path
-    truth: Path
+    truth: LabelFile
     settings: Mapping[str, Any]
     seed_threshold: float
     classes: int
@@ -49,7 +50,7 @@ class Task:
 def count(task: Task) -> dict[str, np.ndarray]:
     """Confusion matrices of one image: at all thresholds for the walks, one for what passes a CRF."""
     labels, infer = task.settings["labels"], task.settings["infer"]
-    truth, image = read_mask(task.truth), read_image(task.image)
+    truth, image = task.truth.read(), read_image(task.image)
     plain, seed = read_seed(task.seed), read_seed_as_set(task.seed, labels)
     edge = read_edge(task.edge, grid_of(seed.size))
     counts = {"seeds": threshold_confusions(plain, truth, task.classes)}
@@ -84,15 +85,17 @@ def main() -> None:
     for key in ("seed_power", "beta", "background_score", "steps"):
         if options[key] is not None:
             settings["infer"][key] = options[key]
-    dataset = build_dataset(load_config("refine", options["dataset"]).dataset)
+    dataset = build_dataset(load_dataset_settings(options["dataset"]))
     image_ids = [one for one in masks.ids if dataset.mask_path(one) is not None][:: options["every"]]
-    best = oracle(sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids), masks.split)
+    best, threshold = oracle(
+        sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids), masks.split
+    )
     tasks = [
         Task(
             dataset.image_path(one),
             seeds.file(one),
             masks.dir / EDGE / f"{one}.png",
-            dataset.mask_path(one),
+            dataset.truth_file(one),
             settings,
             best["threshold"],
             len(dataset.classes),

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 import wsss  # noqa: F401  the compatibility layer comes first
 from seeds.infer import multi_scale_maps
 from seeds.model import BASNet
+from wsss.artifacts import grid_of
 
 SCALES = (1.0, 0.5, 1.5, 2.0)
 
@@ -26,7 +27,7 @@ SCALES = (1.0, 0.5, 1.5, 2.0)
 def full_forward_maps(network: BASNet, image: Tensor) -> Tensor:
     """The authors' way: image and flip through the whole network, scale by scale."""
     height, width = image.shape[2:]
-    size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    size = grid_of((height, width))
     total = torch.zeros(1, device=image.device)
     for scale in SCALES:
         scaled = (round(height * scale), round(width * scale))

@@ -10,6 +10,7 @@ scored at every threshold; the figures are those at the oracle threshold, train.
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,7 +18,9 @@ from torch.nn import functional as F
 
 import wsss  # noqa: F401  the compatibility layer comes first
 from seeds.fuse import normalize
-from seeds.train import build_network
+from seeds.methods import Plan, find_method
+from seeds.stage import STAGE
+from seeds.train import build_predictor
 from wsss.artifacts import Seed, open_artifact, read_seed
 from wsss.config import load_config
 from wsss.datasets import build_dataset
@@ -44,10 +47,11 @@ def main() -> None:
     parser.add_argument("seeds", type=Path)
     parser.add_argument("--every", type=int, default=4, help="score every n-th image")
     options = parser.parse_args()
-    config = load_config("seeds", options.dataset)
+    config = load_config(STAGE, options.dataset)
     dataset = build_dataset(config.dataset)
     artifact = open_artifact(options.seeds)
-    network = build_network(config, len(dataset.classes), steps_per_epoch=1)
+    plan = Plan(config, tuple(dataset.classes), len(artifact.ids))
+    network: Any = build_predictor(find_method(config.method), plan)
     network.load_state_dict(load_weights(options.seeds / "train" / FINAL, what="a trained network"))
     network.eval()
     image_ids = artifact.ids[:: options.every]

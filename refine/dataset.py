@@ -11,12 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from refine.model import STRIDE
+from wsss.artifacts import IGNORE, STRIDE
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.images import normalize_image, read_image
-
-UNSURE = 255
 
 
 def check_crops(crop: int, rescale: tuple[float, ...]) -> None:
@@ -74,7 +72,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         return len(self.image_ids)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """One crop: ``image`` (3, crop, crop) float normalised, ``label`` (crop/4, crop/4) uint8."""
+        """One crop: ``image`` (3, crop, crop) float normalized, ``label`` (crop/4, crop/4) uint8."""
         image_id = self.image_ids[index]
         image = read_image(self.dataset.image_path(image_id))
         label = self.read_label(image_id)
@@ -87,7 +85,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
         columns, columns_of_crop = _window(image.shape[1], self.crop, right)
         crop = torch.zeros(3, self.crop, self.crop)
         crop[:, rows_of_crop, columns_of_crop] = normalize_image(image[rows, columns])
-        label_of_crop = torch.full((self.crop, self.crop), UNSURE, dtype=torch.uint8)
+        label_of_crop = torch.full((self.crop, self.crop), IGNORE, dtype=torch.uint8)
         label_of_crop[rows_of_crop, columns_of_crop] = torch.from_numpy(label[rows, columns].copy())
         # A 4x4 cell gets the label of one of its pixels, in row 2 and column 2 counted from 0: labels have no
         # mean, and the cell's centre lies between four pixels.

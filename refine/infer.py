@@ -14,10 +14,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
-from refine.labels import UNSURE, decide, read_seed_as_set
-from refine.model import STRIDE, IRNet, edge_of_image
+from refine.labels import decide, read_seed_as_set
+from refine.model import IRNet, edge_of_image
 from refine.walk import random_walk
-from wsss.artifacts import Artifact, Seed, atomic_write, read_seed, write_mask, write_seed
+from wsss.artifacts import (
+    IGNORE,
+    STRIDE,
+    Artifact,
+    Seed,
+    atomic_write,
+    grid_of,
+    read_seed,
+    write_mask,
+    write_seed,
+)
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
 from wsss.images import normalize_image, read_image
@@ -81,7 +91,7 @@ def mask_of_scores(
         return decide(maps, scores.classes, threshold=background_score, image=image)
     strict = decide(maps, scores.classes, threshold=min(background_score + unsure_margin, 1), image=image)
     lenient = decide(maps, scores.classes, threshold=max(background_score - unsure_margin, 0), image=image)
-    return np.where(strict == lenient, strict, UNSURE).astype(np.uint8)
+    return np.where(strict == lenient, strict, IGNORE).astype(np.uint8)
 
 
 def walk_seed(seed: Seed, edge: Tensor, settings: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -164,6 +174,7 @@ class _Walk:
     """One image's walk: where from, where to, and how."""
 
     seed: Path
+    tags: Sequence[int]
     edge: Path
     out: Path
     labels: Mapping[str, Any]
@@ -171,11 +182,12 @@ class _Walk:
 
 
 def write_walks(
-    seeds: Artifact, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
+    dataset: DataSet, seeds: Artifact, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
 ) -> int:
     """Write the walked seeds of each image without them: ``walk/ID.npz``, as seeds are.
 
     Args:
+        dataset: where the tags are.
         seeds: the published seeds.
         image_ids: images to walk.
         out_dir: holds ``edge/ID.png``.
@@ -188,6 +200,7 @@ def write_walks(
     tasks = [
         _Walk(
             seeds.file(image_id),
+            dataset.tags(image_id),
             out_dir / EDGE / f"{image_id}.png",
             out_dir / WALK / f"{image_id}.npz",
             labels,
@@ -200,15 +213,10 @@ def write_walks(
 
 
 def _walk_one(task: _Walk) -> int:
-    seed = read_seed_as_set(task.seed, task.labels)
+    seed = read_seed_as_set(task.seed, task.labels, task.tags)
     maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.infer)
     write_seed(task.out, classes=seed.classes, maps=maps, size=seed.size)
     return 1
-
-
-def grid_of(size: tuple[int, int]) -> tuple[int, int]:
-    """Size of the stride-4 grid of an image (H, W)."""
-    return ((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import Artifact, Seed, read_seed, write_mask
+from refine.class_maps import read_class_maps
+from wsss.artifacts import IGNORE, Artifact, Seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
 from wsss.images import read_image
 from wsss.processes import map_images
-
-UNSURE = 255
 
 
 def confident_label(
@@ -54,7 +53,7 @@ def confident_label(
     if background_threshold != foreground_threshold:
         background = decide(maps, classes, threshold=background_threshold, image=image)
     result = foreground.copy()
-    result[foreground == 0] = UNSURE
+    result[foreground == 0] = IGNORE
     result[(foreground == 0) & (background == 0)] = 0
     return result
 
@@ -96,7 +95,7 @@ def _check(
 ) -> None:
     if maps.ndim != 3 or maps.shape[1:] != image.shape[:2]:
         raise ValueError(f"expected maps of shape (K, {image.shape[0]}, {image.shape[1]}), got {maps.shape}")
-    if classes.shape != (len(maps),) or (classes.size and not (classes.min() > 0 and classes.max() < UNSURE)):
+    if classes.shape != (len(maps),) or (classes.size and not (classes.min() > 0 and classes.max() < IGNORE)):
         raise ValueError(f"expected {len(maps)} classes in 1..254, one for each map, got {classes.tolist()}")
     if not 0 <= background_threshold <= foreground_threshold <= 1:
         raise ValueError(
@@ -105,17 +104,18 @@ def _check(
         )
 
 
-def read_seed_as_set(path: Path, labels: Mapping[str, Any]) -> Seed:
+def read_seed_as_set(path: Path, labels: Mapping[str, Any], tags: Sequence[int] = ()) -> Seed:
     """Read a seed for IRN: with each map's own threshold brought to one value where that is asked for.
 
     Args:
         path: of the seed.
         labels: the config's table: ``image_specific``, and ``calibrated_to``, the value.
+        tags: of the image, for seeds whose only map is class-agnostic (`read_class_maps`).
 
     Raises:
         ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
     """
-    seed = read_seed(path)
+    seed = read_class_maps(path, tags)
     return seed.calibrated(labels["calibrated_to"]) if labels["image_specific"] else seed
 
 
@@ -125,6 +125,7 @@ class _Task:
 
     image: Path
     seed: Path
+    tags: Sequence[int]
     out: Path
     settings: Mapping[str, Any]
 
@@ -151,7 +152,13 @@ def write_confident_labels(
     """
     plain = dict(settings)
     tasks = [
-        _Task(dataset.image_path(image_id), seeds.file(image_id), out_dir / f"{image_id}.png", plain)
+        _Task(
+            dataset.image_path(image_id),
+            seeds.file(image_id),
+            dataset.tags(image_id),
+            out_dir / f"{image_id}.png",
+            plain,
+        )
         for image_id in image_ids
         if not (out_dir / f"{image_id}.png").is_file()
     ]
@@ -159,7 +166,7 @@ def write_confident_labels(
 
 
 def _write_one(task: _Task) -> int:
-    seed = read_seed_as_set(task.seed, task.settings)
+    seed = read_seed_as_set(task.seed, task.settings, task.tags)
     label = confident_label(
         read_image(task.image),
         seed.upsample(),

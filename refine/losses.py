@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from refine.pairs import Offset, pair_offsets, path_maxima
+from wsss.artifacts import IGNORE
 
 # Added to every count before a division and inside every logarithm, as in the authors' code.
 EPS = 1e-5
-IGNORE = 255
 
 
 def affinity_displacement_loss(

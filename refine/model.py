@@ -9,11 +9,11 @@ import torch
 from torch import Tensor, nn
 
 from refine.losses import affinity_displacement_loss, affinity_loss
+from wsss.artifacts import STRIDE
 from wsss.backbones import build_backbone
 from wsss.errors import ConfigError
 
 # Stride of the two outputs, in pixels of the image.
-STRIDE = 4
 # Only checkpoints of the authors have it.
 AUTHORS_KEY = "fc_edge1.0.weight"
 _EDGE_CHANNELS = 32
@@ -77,7 +77,7 @@ class IRNet(nn.Module):
         """Edge logits and displacements.
 
         Args:
-            image: (B, 3, H, W) float, normalised with the ImageNet mean and deviation.
+            image: (B, 3, H, W) float, normalized with the ImageNet mean and deviation.
 
         Raises:
             ValueError: the network was built without a displacement branch.
@@ -89,20 +89,20 @@ class IRNet(nn.Module):
         if self.displacement is None:
             raise ValueError("expected a network with displacement=True, got one without: call edge_logit")
         features = self._features(image)
-        displacement = self.displacement(features)
+        displacement = _on_the_grid_of(image, self.displacement(features))
         if not self.training:
             displacement = displacement - self.mean_shift[:, None, None]
-        return self.edge(features), displacement
+        return _on_the_grid_of(image, self.edge(features)), displacement
 
     def edge_logit(self, image: Tensor) -> Tensor:
         """Edge logits alone, all that the random walk needs: (B, 3, H, W) -> (B, 1, h, w)."""
-        return self.edge(self._features(image))
+        return _on_the_grid_of(image, self.edge(self._features(image)))
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Losses of a batch for `wsss.training.train_network`.
 
         Args:
-            batch: ``image`` (B, 3, H, W) float normalised, ``label`` (B, h, w) integer at stride 4.
+            batch: ``image`` (B, 3, H, W) float normalized, ``label`` (B, h, w) integer at stride 4.
             step: not used.
         """
         if self.displacement is None:
@@ -167,6 +167,12 @@ class IRNet(nn.Module):
     def _features(self, image: Tensor) -> list[Tensor]:
         with torch.no_grad():
             return self.backbone(image)
+
+
+def _on_the_grid_of(image: Tensor, maps: Tensor) -> Tensor:
+    """Cut maps at stride 4 to those of an image: a backbone without a level at it gives more cells."""
+    height, width = ((side - 1) // STRIDE + 1 for side in image.shape[2:])
+    return maps[..., :height, :width]
 
 
 def _authors_names() -> dict[str, str]:
@@ -243,7 +249,7 @@ def edge_of_image(network: IRNet, image: Tensor) -> Tensor:
 
     Args:
         network: in evaluation mode.
-        image: (3, H, W) float, normalised.
+        image: (3, H, W) float, normalized.
 
     Returns:
         (1, h, w) float in [0, 1]: the sigmoid of the mean of both logits, at stride 4.

@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refine.labels import UNSURE
 from refine.methods import Decision
-from wsss.artifacts import read_mask
+from wsss.artifacts import IGNORE, read_mask
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
 from wsss.stage import Job
 from wsss.thresholds import Threshold
@@ -36,7 +35,7 @@ def score_masks(
 
     def read(image_id: str) -> NDArray[np.uint8]:
         mask = read_mask(job.out_dir / f"{image_id}.png")
-        unsure.append(float((mask == UNSURE).mean()))
+        unsure.append(float((mask == IGNORE).mean()))
         return mask
 
     figures = evaluate_masks(read, job.dataset, image_ids, description="score masks").figures()

@@ -18,7 +18,7 @@ def run(job: Job) -> Result:
     """Fill ``job.out_dir`` with a mask per seed, and what the masks were made from."""
     method = check_settings(job.config)
     seeds = job.inputs["seeds"]
-    check_seeds(seeds, job.dataset)
+    check_seeds(seeds, job.dataset, accepts_agnostic=method.accepts_agnostic)
     clock = Clock()
     made = method.write_masks(job, shard(seeds.ids), clock)
     wait()

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refine.infer import EDGE, WALK, WalkScores, grid_of, read_edge, read_walk, walk_seed
+from refine.infer import EDGE, WALK, WalkScores, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
-from wsss.artifacts import IGNORE, Artifact, open_artifact, read_mask
+from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact
 from wsss.datasets import DataSet
+from wsss.datasets.base import LabelFile
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
 from wsss.metrics import mean_iou
@@ -50,11 +51,10 @@ def sweep_masks(
         DataError: no image has ground truth.
     """
     settings = settings_of(masks)
-    truths = {one: dataset.mask_path(one) for one in masks.ids}
-    scored = {one: path for one, path in truths.items() if path is not None}
+    scored = {one: dataset.truth_file(one) for one in masks.ids if dataset.mask_path(one) is not None}
     if not scored:
         raise DataError(
-            f"expected ground truth for some of {len(truths)} images, found none: a sweep needs masks"
+            f"expected ground truth for some of {len(masks.ids)} images, found none: a sweep needs masks"
         )
     used = float(settings["infer"]["seed_power"])
     seeds = _seeds_of(masks, seeds_dir) if set(powers) - {used} else None
@@ -66,10 +66,10 @@ def sweep_masks(
             _Task(
                 walk=masks.dir / WALK / f"{one}.npz" if stored else None,
                 seed=None if seeds is None else seeds.file(one),
+                tags=dataset.tags(one),
                 edge=masks.dir / EDGE / f"{one}.png",
                 settings=again,
                 truth=truth,
-                classes=len(dataset.classes),
             )
             for one, truth in scored.items()
         ]
@@ -108,10 +108,10 @@ class _Task:
 
     walk: Path | None
     seed: Path | None
+    tags: Sequence[int]
     edge: Path
     settings: Mapping[str, Any]
-    truth: Path
-    classes: int
+    truth: LabelFile
 
 
 @dataclasses.dataclass(frozen=True)
@@ -133,7 +133,7 @@ class _Count:
 
 def _count(task: _Task) -> _Count:
     scores = _walk_again(task) if task.walk is None else read_walk(task.walk)
-    truth = read_mask(task.truth, num_classes=task.classes)
+    truth = task.truth.read()
     labels = np.union1d([0, *scores.classes], truth[truth != IGNORE]).astype(np.int64)
     index = np.full(IGNORE + 1, IGNORE, np.uint8)
     index[labels] = np.arange(len(labels))
@@ -162,7 +162,7 @@ class _Tally:
 def _walk_again(task: _Task) -> WalkScores:
     if task.seed is None:
         raise ValueError("expected the seeds of a walk that is not stored, got none")
-    seed = read_seed_as_set(task.seed, task.settings["labels"])
+    seed = read_seed_as_set(task.seed, task.settings["labels"], task.tags)
     maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.settings["infer"])
     # Rounded as in the stage's files, so that what is found here holds there.
     return WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), seed.size)
@@ -198,8 +198,8 @@ def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
             tables[table][leaf] = value
     if masks.kind != "masks" or not {"seed_power", "radius", "beta", "steps"} <= tables["infer"].keys():
         raise ArtifactError(
-            f"expected masks of the stage refine in {masks.dir}, got {masks.kind} without its settings: "
-            "a sweep needs the walks that the stage keeps"
+            f"expected masks of the method irn in {masks.dir}, got {masks.kind} without its settings: "
+            "a sweep needs the walks that it keeps"
         )
     return tables
 

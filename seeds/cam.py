@@ -5,14 +5,15 @@ from pathlib import Path
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from wsss.backbones import build_backbone, freeze_batch_norm
+from wsss.backbones import BatchNormMode, build_backbone, freeze_batch_norm
 
 
 class CAMNet(nn.Module):
     """Classifier whose class map is the activation map (IRN's CAM network).
 
-    Source: Ahn et al., CVPR 2019 and their code: strides 2, 2, 2, 1, batch-norm statistics fixed, no gradient
-    into the stem and the first two layers, multi-label soft-margin loss, a 1x1 classifier without bias.
+    Source: Ahn et al., CVPR 2019 and their code: strides 2, 2, 2, 1, batch-norm statistics fixed (its weights
+    and biases are trained), no gradient into the stem and the first two layers, multi-label soft-margin
+    loss, a 1x1 classifier without bias.
     """
 
     def __init__(
@@ -22,7 +23,7 @@ class CAMNet(nn.Module):
         pretrained: str | Path | None = None,
         *,
         frozen_levels: int = 3,
-        fixed_batch_norm: bool = True,
+        batch_norm: BatchNormMode = "fixed_statistics",
     ) -> None:
         """Build the network.
 
@@ -31,13 +32,14 @@ class CAMNet(nn.Module):
             num_classes: C, without background.
             pretrained: as in `build_backbone`.
             frozen_levels: levels of the backbone that get no gradient, from the stem on (3: up to layer2).
-            fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
+            batch_norm: "fixed_statistics": its pretrained statistics stay, its weights and biases are
+                trained (IRN); "fixed": neither changes; "train": both do.
         """
         super().__init__()
         self.backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
         nn.init.xavier_uniform_(self.classifier.weight)
-        self.fixed_batch_norm = fixed_batch_norm
+        self.batch_norm = batch_norm
         for level in self.backbone.levels[:frozen_levels]:
             level.requires_grad_(False)
 
@@ -48,8 +50,8 @@ class CAMNet(nn.Module):
     def train(self, mode: bool = True) -> "CAMNet":
         """Switch the mode; batch norm stays fixed where it is meant to."""
         super().train(mode)
-        if self.fixed_batch_norm:
-            freeze_batch_norm(self)
+        if self.batch_norm != "train":
+            freeze_batch_norm(self, affine=self.batch_norm == "fixed")
         return self
 
     def forward(self, image: Tensor) -> Tensor:
@@ -70,7 +72,10 @@ class CAMNet(nn.Module):
         """Activation map of every class: (B, 3, H, W) -> (B, C, h, w) >= 0, in logit units."""
         return self(image).relu()
 
+    def logits(self, image: Tensor) -> Tensor:
+        """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
+        return self(image).mean(dim=(2, 3))
+
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Multi-label soft-margin loss of a batch for `wsss.training.train_network`."""
-        logit = self(batch["image"]).mean(dim=(2, 3))
-        return {"loss": F.multilabel_soft_margin_loss(logit, batch["tags"])}
+        return {"loss": F.multilabel_soft_margin_loss(self.logits(batch["image"]), batch["tags"])}

@@ -42,7 +42,7 @@ class TaggedImages(Dataset[dict[str, Tensor]]):
         return len(self.image_ids)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """One image: ``image`` (3, crop, crop) float normalised, ``tags`` (C,) float multi-hot."""
+        """One image: ``image`` (3, crop, crop) float normalized, ``tags`` (C,) float multi-hot."""
         image_id = self.image_ids[index]
         image = self.transform(Image.fromarray(read_image(self.dataset.image_path(image_id))))
         tags = torch.zeros(len(self.dataset.classes))

@@ -1,7 +1,7 @@
 """Seeds from a trained network: maps over scales and flips, published at stride 4."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from seeds.contract import MapKind
 from seeds.fuse import fuse_foreground, normalize
 from seeds.threshold import image_specific_thresholds
-from wsss.artifacts import write_seed
+from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.images import normalize_image, read_image
 from wsss.progress import track
 
+_AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
+# Folder of the seeds' own folder: class activation maps of the same network, for comparison.
+OWN_CAM = "own_cam"
 # Images that are read while the network works: a decoded image takes under a megabyte.
 _AHEAD = 4
 
@@ -41,7 +45,7 @@ def multi_scale_maps(
 
     Args:
         network: has ``seed_maps(image) -> (B, C, h, w)``; in evaluation mode.
-        image: (1, 3, H, W) float, normalised, on the network's device.
+        image: (1, 3, H, W) float, normalized, on the network's device.
         scales: factors on the image's size.
         flip: add the horizontal flip of each scale.
         channels: which of the C maps to return; None: all.
@@ -53,21 +57,42 @@ def multi_scale_maps(
     Raises:
         ValueError: no scale.
     """
+    return _sum_over_scales(
+        lambda batch: (network.seed_maps(batch),),
+        image,
+        scales=scales,
+        flip=flip,
+        channels=[channels],
+        amp=amp,
+    )[0]
+
+
+def _sum_over_scales(
+    maps_of: Callable[[Tensor], tuple[Tensor, ...]],
+    image: Tensor,
+    *,
+    scales: Sequence[float],
+    flip: bool,
+    channels: Sequence[Sequence[int] | None],
+    amp: torch.dtype | None,
+) -> list[Tensor]:
+    """`multi_scale_maps` of a network that gives several sets of maps at once, with the channels of each."""
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
     height, width = image.shape[2:]
-    size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
-    total = torch.zeros(1, device=image.device)
+    size = grid_of((height, width))
+    totals = [torch.zeros(1, device=image.device) for _ in channels]
     for scale in scales:
         scaled = (max(round(height * scale), 1), max(round(width * scale), 1))
         batch = image if scale == 1 else F.interpolate(image, scaled, mode="bilinear", align_corners=False)
         batch = (torch.cat([batch, batch.flip(3)]) if flip else batch).to(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
-            maps = network.seed_maps(batch)
-        maps = maps if channels is None else maps[:, list(channels)]
-        maps = F.interpolate(maps.float(), size, mode="bilinear", align_corners=False)
-        total = total + (maps[0] + maps[1].flip(2) if flip else maps[0])
-    return total
+            sets = maps_of(batch)
+        for index, (maps, wanted) in enumerate(zip(sets, channels, strict=True)):
+            some = maps if wanted is None else maps[:, list(wanted)]
+            some = F.interpolate(some.float(), size, mode="bilinear", align_corners=False)
+            totals[index] = totals[index] + (some[0] + some[1].flip(2) if flip else some[0])
+    return totals
 
 
 def write_seeds(
@@ -77,31 +102,46 @@ def write_seeds(
     *,
     out_dir: Path,
     settings: Mapping[str, Any],
+    kind: MapKind = "class",
+    own_cam_of: Collection[str] = (),
 ) -> None:
     """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5).
 
+    A class-agnostic map is published as it is, as ``foreground``. Where it is the only map, it is also the
+    class map of images with exactly one tag; images with more have no class maps.
+
     Args:
-        network: in any mode; a `BASNet` or `CAMNet`.
+        network: in any mode; a `seeds.methods.Predictor`.
         dataset: where images and tags are.
         image_ids: images to write seeds of.
         out_dir: takes one ``ID.npz`` per image.
-        settings: the config's ``infer``. ``fuse`` takes the network's last map for the class-agnostic one.
+        settings: the config's ``infer``.
+        kind: what the network's maps are: one per class, one class-agnostic, or both (the latter last).
+        own_cam_of: images whose class activation maps by the network's own classifier are written too, as
+            ``own_cam/ID.npz`` in the form of seeds: it costs these images one more pass of the tail.
     """
     network.eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(network.parameters()).device
-    todo = [image_id for image_id in shard(image_ids) if not (out_dir / f"{image_id}.npz").is_file()]
+    compared = set(own_cam_of)
+    todo = [
+        image_id
+        for image_id in shard(image_ids)
+        if not (out_dir / f"{image_id}.npz").is_file()
+        or (image_id in compared and not (out_dir / OWN_CAM / f"{image_id}.npz").is_file())
+    ]
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
-        labels = dataset.tags(image_id)
+        tags, size = dataset.tags(image_id), (image.shape[0], image.shape[1])
         tensor = normalize_image(image, device)[None]
-        maps = _seed_maps(network, tensor, labels, settings)
+        total, own_cam = _sums(network, tensor, tags, settings, kind, with_cam=image_id in compared)
+        labels, maps, foreground = _seed_maps(total, tags, settings, kind)
         thresholds = None
-        if settings["image_specific"]:
+        if settings.get("image_specific"):
             scale = settings["scales"][0]
-            size = tuple(max(round(side * scale), 1) for side in image.shape[:2])
+            scaled = tuple(max(round(side * scale), 1) for side in size)
             thresholds = image_specific_thresholds(
                 network,
-                F.interpolate(tensor, size, mode="bilinear", align_corners=False),
+                F.interpolate(tensor, scaled, mode="bilinear", align_corners=False),
                 maps,
                 labels,
                 fallback=settings["threshold"],
@@ -110,27 +150,71 @@ def write_seeds(
             out_dir / f"{image_id}.npz",
             classes=np.array(labels, np.uint8),
             maps=maps.cpu().numpy(),
-            size=(image.shape[0], image.shape[1]),
+            size=size,
             thresholds=thresholds,
+            foreground=None if foreground is None else foreground.cpu().numpy(),
+            logits=image_logits(network, tensor, settings).cpu().numpy() if settings["logits"] else None,
         )
+        if own_cam is not None:
+            write_seed(
+                out_dir / OWN_CAM / f"{image_id}.npz",
+                classes=np.array(tags, np.uint8),
+                maps=normalize(own_cam).cpu().numpy(),
+                size=size,
+            )
 
 
-def _seed_maps(network: Any, image: Tensor, labels: Sequence[int], settings: Mapping[str, Any]) -> Tensor:
-    """Maps (K, h, w) of an image's labels, fused and normalised as they are published."""
-    channels = [label - 1 for label in labels]
-    fuse, scales, flip = settings["fuse"], settings["scales"], settings["flip"]
-    total = multi_scale_maps(
-        network,
+@torch.no_grad()
+def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Tensor:
+    """Logits (C,) float32 of an image (1, 3, H, W) at its own size, the mean with its flip's where set."""
+    amp = _AMP[settings["amp"]]
+    batch = torch.cat([image, image.flip(3)]) if settings["flip"] else image
+    with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
+        logits: Tensor = network.logits(batch.to(memory_format=torch.channels_last))
+    return logits.float().mean(dim=0)
+
+
+@torch.no_grad()
+def _sums(
+    network: Any,
+    image: Tensor,
+    tags: Sequence[int],
+    settings: Mapping[str, Any],
+    kind: MapKind,
+    *,
+    with_cam: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """Sums over scales and flips: seed maps of the tags, with the class-agnostic one last, and their CAM."""
+    of_tags = [tag - 1 for tag in tags]
+    channels = {"class": of_tags, "both": [*of_tags, -1], "agnostic": [-1]}[kind]
+    totals = _sum_over_scales(
+        network.maps_and_cam if with_cam else lambda batch: (network.seed_maps(batch),),
         image,
-        scales=scales,
-        flip=flip,
-        channels=channels if fuse is None else [*channels, -1],
-        amp={None: None, "bf16": torch.bfloat16, "fp16": torch.float16}[settings["amp"]],
+        scales=settings["scales"],
+        flip=settings["flip"],
+        channels=[channels, of_tags] if with_cam else [channels],
+        amp=_AMP[settings["amp"]],
     )
-    if fuse is None:
-        return normalize(total)
-    mean = total / (len(scales) * (2 if flip else 1))
-    return normalize(fuse_foreground(mean[:-1], mean[-1], how=fuse))
+    return totals[0], totals[1] if with_cam else None
+
+
+def _seed_maps(
+    total: Tensor, tags: Sequence[int], settings: Mapping[str, Any], kind: MapKind
+) -> tuple[Sequence[int], Tensor, Tensor | None]:
+    """What is published of the sums of an image's maps.
+
+    Returns:
+        (labels of the maps, the maps (K, h, w) fused and normalized, the class-agnostic map (h, w) or None).
+    """
+    if kind == "class":
+        return tags, normalize(total), None
+    mean = total / (len(settings["scales"]) * (2 if settings["flip"] else 1))
+    foreground, fuse = mean[-1].clamp(0, 1), settings.get("fuse")
+    if kind == "agnostic":
+        labels = tags if len(tags) == 1 else ()
+        return labels, normalize(total[: len(labels)]), foreground
+    maps = total[:-1] if fuse is None else fuse_foreground(mean[:-1], mean[-1], how=fuse)
+    return tags, normalize(maps), foreground
 
 
 def _read_ahead(dataset: DataSet, image_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -10,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from seeds.losses import background_share, multi_label_classification_loss
-from wsss.backbones import LEVELS, Backbone, build_backbone, freeze_batch_norm
+from wsss.backbones import LEVELS, Backbone, BatchNormMode, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
 
 
@@ -53,7 +53,7 @@ class BASNet(nn.Module):
         warmup_steps: int = 0,
         weights: LossWeights = LossWeights(),
         normalize_features: bool = False,
-        fixed_batch_norm: bool = False,
+        batch_norm: BatchNormMode = "train",
     ) -> None:
         """Build the network.
 
@@ -68,7 +68,8 @@ class BASNet(nn.Module):
             normalize_features: bring every channel of the features to mean 0 and deviation 1 before the
                 generators. Features after a ReLU share one large positive mean, along which the area term
                 pushes all maps of all images at once: class channels die of it in short trainings.
-            fixed_batch_norm: batch norm keeps its pretrained statistics and is not trained.
+            batch_norm: of the backbone. "fixed_statistics": its pretrained statistics stay, its weights and
+                biases are trained; "fixed": neither changes.
 
         Raises:
             ConfigError: ``cut`` is out of range.
@@ -91,7 +92,7 @@ class BASNet(nn.Module):
         self.num_classes = num_classes
         self.warmup_steps = warmup_steps
         self.weights = weights
-        self.fixed_batch_norm = fixed_batch_norm
+        self.batch_norm = batch_norm
         self.observer: Callable[[dict[str, Tensor]], None] | None = None
 
     def heads(self) -> list[nn.Conv2d]:
@@ -102,8 +103,8 @@ class BASNet(nn.Module):
     def train(self, mode: bool = True) -> "BASNet":
         """Switch the mode; batch norm stays fixed where it is meant to."""
         super().train(mode)
-        if self.fixed_batch_norm:
-            freeze_batch_norm(self.backbone)
+        if self.batch_norm != "train":
+            freeze_batch_norm(self.backbone, affine=self.batch_norm == "fixed")
         return self
 
     def extract(self, image: Tensor) -> Tensor:
@@ -120,11 +121,15 @@ class BASNet(nn.Module):
         """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
         return self.classify(self.extract(image)).mean(dim=(2, 3))
 
+    def logits(self, image: Tensor) -> Tensor:
+        """As `forward`, by the name that seed methods share."""
+        return self(image)
+
     def maps(self, image: Tensor) -> Tensor:
         """Foreground map of every class.
 
         Args:
-            image: (B, 3, H, W) float, normalised.
+            image: (B, 3, H, W) float, normalized.
 
         Returns:
             (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
@@ -133,17 +138,25 @@ class BASNet(nn.Module):
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """`maps`, and behind them the class-agnostic one where there is one: (B, C or C+1, h, w)."""
-        features = self.normalizer(self.extract(image))
+        return self._maps_of(self.extract(image))
+
+    def _maps_of(self, features: Tensor) -> Tensor:
+        features = self.normalizer(features)
         maps = self.generator(features)
         if self.foreground_generator is not None:
             maps = torch.cat([maps, self.foreground_generator(features)], dim=1)
         return maps.sigmoid()
 
+    def maps_and_cam(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`seed_maps`, and the classifier's class map (B, C, h', w') >= 0 by one more pass of the tail."""
+        features = self.extract(image)
+        return self._maps_of(features), self.classify(features).relu()
+
     def losses(self, image: Tensor, tags: Tensor, *, drawn_class: Tensor | None = None) -> dict[str, Tensor]:
         """All loss terms of one training step, unweighted.
 
         Args:
-            image: (B, 3, H, W) float, normalised.
+            image: (B, 3, H, W) float, normalized.
             tags: (B, C), 1 where the class is present; at least one each.
             drawn_class: (B,) int, 0-based class whose map is trained; drawn from each image's tags if None.
 

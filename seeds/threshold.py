@@ -32,7 +32,7 @@ def image_specific_thresholds(
 
     Args:
         network: has ``extract(image)`` and ``classify(features)``; in evaluation mode.
-        image: (1, 3, H, W) float, normalised, on the network's device.
+        image: (1, 3, H, W) float, normalized, on the network's device.
         maps: (K, h, w) float in [0, 1], each with maximum 1 as they are published, at any resolution.
         labels: the K classes of the maps, 1..C.
         fallback: threshold of a map whose class has no positive logit: nothing can be suppressed then.

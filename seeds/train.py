@@ -1,135 +1,120 @@
-"""Builds the network of a seed method and trains it."""
+"""Builds the networks of a seed method and trains them, one after the other."""
+
+from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import torch
+from torch import nn
 
-from seeds.cam import CAMNet
+from seeds.contract import Plan, Training
 from seeds.dataset import TaggedImages
-from seeds.fuse import How
-from seeds.model import BASNet, LossWeights
-from seeds.watch import WatchMaps
 from wsss.artifacts import write_json
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, wait
-from wsss.errors import ConfigError
-from wsss.training import Schedule, train_network
+from wsss.training import train_network
 from wsss.weights import save_weights
+
+if TYPE_CHECKING:
+    from seeds.methods.trained import TrainedMethod
 
 BACKBONE = "backbone.pth"
 MAPS = "maps.json"
 
 
-def build_network(config: Mapping[str, Any], num_classes: int, *, steps_per_epoch: int) -> BASNet | CAMNet:
-    """Build the untrained network that a seeds config describes.
+def build_training(
+    method: TrainedMethod, name: str, plan: Plan, trained: Mapping[str, nn.Module]
+) -> Training:
+    """Build one training of a method: random weights follow from the config's seed alone.
 
     Raises:
-        ConfigError: a setting has none of its values, or the weights do not fit.
+        ConfigError: the network cannot be built with these settings, or its weights do not fit.
     """
-    _expect_one_of(("bas", "cam", "combine"), config["method"], "method")
-    _expect_one_of((None, *get_args(How)), config["infer"]["fuse"], "infer.fuse")
-    _expect_one_of((None, "bf16", "fp16"), config["infer"]["amp"], "infer.amp")
-    _expect_one_of(("stop", "warn"), config["train"]["on_dead_maps"], "train.on_dead_maps")
-    model, fuse = config["model"], config["infer"]["fuse"]
-    if fuse is not None and (config["method"] != "bas" or not model["foreground"]):
-        raise ConfigError(
-            f"expected method='bas' with model.foreground=True for infer.fuse={fuse!r}, got "
-            f"{config['method']!r} and {model['foreground']}: set them, or infer.fuse=None"
-        )
-    torch.manual_seed(config["seed"])
-    if config["method"] == "cam":
-        return CAMNet(
-            model["backbone"],
-            num_classes,
-            model["pretrained"],
-            frozen_levels=model["frozen_levels"],
-            fixed_batch_norm=model["fixed_batch_norm"],
-        )
-    return BASNet(
-        model["backbone"],
-        num_classes,
-        foreground=model["foreground"],
-        pretrained=model["pretrained"],
-        cut=model["cut"],
-        warmup_steps=model["warmup_epochs"] * steps_per_epoch,
-        weights=LossWeights(**model["loss_weights"]),
-        normalize_features=model["normalize_features"],
-        fixed_batch_norm=model["fixed_batch_norm"],
-    )
+    torch.manual_seed(plan.config["seed"])
+    return method.build(name, plan, trained)
 
 
-def train_seeds(
-    config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str], *, out_dir: Path
-) -> tuple[BASNet | CAMNet, dict[str, Any]]:
-    """Train the network of a seeds config, or load it where it was trained.
+def build_predictor(method: TrainedMethod, plan: Plan) -> nn.Module:
+    """Build the networks of all trainings, untrained, and what they make up at inference."""
+    networks: dict[str, nn.Module] = {}
+    for name in method.trainings(plan.config):
+        networks[name] = build_training(method, name, plan, networks).network
+    return method.predictor(plan.config, networks)
 
-    The backbone's weights are kept as ``out_dir / "backbone.pth"``: later stages may start from them.
+
+def train_in_turn(
+    method: TrainedMethod,
+    config: Mapping[str, Any],
+    dataset: DataSet,
+    image_ids: Sequence[str],
+    *,
+    out_dir: Path,
+) -> tuple[nn.Module, dict[str, Any]]:
+    """Run a method's trainings, or load those that were run before.
+
+    A single training fills ``out_dir``, several fill ``out_dir / NAME``. The backbone's weights are kept as
+    ``out_dir / "backbone.pth"``: later stages may start from them.
 
     Returns:
-        (the trained network, what was seen of the maps while they were trained).
+        (the predictor, what the trainings measured).
     """
+    plan = Plan(config, tuple(dataset.classes), len(image_ids))
+    names = method.trainings(config)
+    trained: dict[str, nn.Module] = {}
+    figures: dict[str, Any] = {}
+    for name in names:
+        single = len(names) == 1
+        with main_first():  # it may have to download weights
+            training = build_training(method, name, plan, trained)
+        figures |= _train(
+            training,
+            dataset,
+            image_ids,
+            config=config,
+            out_dir=out_dir if single else out_dir / name,
+            description=f"train {method.name}" if single else f"train {method.name} {name}",
+        )
+        trained[name] = training.network
+    predictor = method.predictor(config, trained)
+    backbone: Any = getattr(predictor, "backbone", None)
+    if is_main() and backbone is not None:
+        save_weights(backbone, out_dir / BACKBONE)
+    wait()
+    return predictor, figures
+
+
+def _train(
+    training: Training,
+    dataset: DataSet,
+    image_ids: Sequence[str],
+    *,
+    config: Mapping[str, Any],
+    out_dir: Path,
+    description: str,
+) -> dict[str, Any]:
+    """Run one training; gives what it measured, also where it was run before."""
     settings = config["train"]
-    schedule = Schedule(
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        learning_rate=settings["learning_rate"],
-        momentum=settings["momentum"],
-        weight_decay=settings["weight_decay"],
-        poly_length=settings["poly_length"],
-        num_workers=settings["num_workers"],
-        amp=settings["amp"],
-        compile=settings["compile"],
-    )
-    steps_per_epoch = schedule.steps_per_epoch(len(image_ids))
-    with main_first():  # it may have to download weights
-        network = build_network(config, len(dataset.classes), steps_per_epoch=steps_per_epoch)
-    watch = None
-    if isinstance(network, BASNet):
-        watch = WatchMaps(network, tuple(dataset.classes), on_dead=settings["on_dead_maps"])
+    if training.images is not None:
+        images = training.images(dataset, image_ids)
+    else:
+        images = TaggedImages(dataset, image_ids, resize=settings["resize"], crop=settings["crop"])
     train_network(
-        network,
-        TaggedImages(dataset, image_ids, resize=settings["resize"], crop=settings["crop"]),
+        training.network,
+        images,
         out_dir=out_dir,
-        schedule=schedule,
-        parameter_groups=_parameter_groups(network, settings),
+        schedule=training.schedule,
+        parameter_groups=training.parameter_groups,
+        optimizer=training.optimizer,
         seed=config["seed"],
-        description=f"train {config['method']}",
-        hooks=[] if watch is None else [watch],
+        description=description,
+        hooks=training.hooks,
         classes=dataset.classes,
     )
-    maps = out_dir / MAPS
-    if is_main():
-        save_weights(network.backbone, out_dir / BACKBONE)
-        if watch is not None and watch.area:
-            write_json(maps, watch.figures())
+    file = out_dir / MAPS
+    if is_main() and (figures := dict(training.figures())):
+        write_json(file, figures)
     wait()
-    return network, json.loads(maps.read_text()) if maps.is_file() else {}
-
-
-def _expect_one_of(choices: tuple[str | None, ...], got: Any, setting: str) -> None:
-    if got not in choices:
-        shown = ", ".join(repr(choice) for choice in choices)
-        raise ConfigError(f"expected one of {shown}, got {got!r}: correct '{setting}'")
-
-
-def _parameter_groups(network: BASNet | CAMNet, settings: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """SGD's groups: backbone, classifier and generators, each with its own rate."""
-    rate = settings["learning_rate"]
-    generators = [head.weight for head in network.heads()[1:]]
-    heads = {id(head.weight) for head in network.heads()}
-    rest = [
-        parameter
-        for name, parameter in network.named_parameters()
-        if parameter.requires_grad
-        and id(parameter) not in heads
-        and (settings["biases"] or not name.endswith(".bias"))
-    ]
-    groups = [
-        {"params": rest},
-        {"params": [network.classifier.weight], "lr": rate * settings["classifier_factor"]},
-        {"params": generators, "lr": rate * settings["generator_factor"]},
-    ]
-    return [group for group in groups if group["params"]]
+    return json.loads(file.read_text()) if file.is_file() else {}

@@ -89,5 +89,7 @@ class WatchMaps(Hook):
         )
 
     def figures(self) -> dict[str, Any]:
-        """Area and L_bas per class in the last epoch, in [0, 1]."""
+        """Area and L_bas per class in the last epoch, in [0, 1]; nothing where no epoch was seen."""
+        if not self.area:
+            return {}
         return {"map_area": self.area, "map_background_suppression": self.background}

@@ -78,7 +78,7 @@ class CutBackbone(BaseModule):
         """Features of all five levels.
 
         Args:
-            image: (B, 3, H, W) float, normalised with the ImageNet mean and deviation.
+            image: (B, 3, H, W) float, normalized with the ImageNet mean and deviation.
 
         Returns:
             Five tensors; the last one is at stride ``output_stride``.

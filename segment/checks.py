@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from mmengine.dist import all_gather_object
 from numpy.typing import NDArray
-from PIL import Image
 
-from wsss.artifacts import IGNORE, read_mask
+from wsss.artifacts import IGNORE
 from wsss.datasets import DataSet
-from wsss.datasets.base import name_some
+from wsss.datasets.base import LabelFile, name_some
 from wsss.distributed import shard
 from wsss.errors import ArtifactError
+from wsss.images import read_size
 from wsss.progress import track
 
 # No method that sees tags alone draws objects without one wrong pixel; chance allows for a few tiny ones.
@@ -46,7 +46,7 @@ class LabelCheck:
         return self.identical > _IDENTICAL_SHARE * self.compared
 
 
-def check_labels(dataset: DataSet, files: Mapping[str, Path]) -> LabelCheck:
+def check_labels(dataset: DataSet, files: Mapping[str, LabelFile]) -> LabelCheck:
     """Read every label map once; several processes share the work.
 
     Args:
@@ -58,13 +58,13 @@ def check_labels(dataset: DataSet, files: Mapping[str, Path]) -> LabelCheck:
 
     Raises:
         ArtifactError: a label map is damaged, has another size than its image, or holds labels above C.
+        DataError: an image cannot be read.
     """
     ignored, compared, identical, untagged = 0.0, 0, 0, []
     own = shard(list(files))
     for image_id in track(own, "check masks"):
-        with Image.open(dataset.image_path(image_id)) as image:
-            size = (image.height, image.width)
-        mask = read_mask(files[image_id], num_classes=len(dataset.classes), size=size)
+        size = read_size(dataset.image_path(image_id))
+        mask = files[image_id].read(size=size)
         ignored += float((mask == IGNORE).mean())
         if not set(np.unique(mask).tolist()) <= {0, IGNORE, *dataset.tags(image_id)}:
             untagged.append(image_id)
@@ -111,10 +111,9 @@ def refuse_wrong_masks(
 
 def _is_copy(mask: NDArray[np.uint8], dataset: DataSet, image_id: str) -> bool | None:
     """Whether a mask is its image's ground truth; None where that is unknown or holds no class."""
-    file = dataset.mask_path(image_id)
-    if file is None:
+    if dataset.mask_path(image_id) is None:
         return None
-    truth = read_mask(file, num_classes=len(dataset.classes))
+    truth = dataset.truth(image_id)
     labelled = truth != IGNORE
     if truth.shape != mask.shape or not truth[labelled].any():
         return None

@@ -12,7 +12,7 @@ from mmseg.registry import DATASETS
 
 from wsss.artifacts import MANIFEST, open_artifact, voc_palette
 from wsss.datasets import DataSet, build_dataset
-from wsss.datasets.base import name_some
+from wsss.datasets.base import LabelFile, name_some
 from wsss.errors import ArtifactError, ConfigError, DataError
 from wsss.paths import resolve_path
 
@@ -59,7 +59,8 @@ class ProjectDataset(BaseSegDataset):
         return [
             {
                 "img_path": str(self.dataset.image_path(image_id)),
-                "seg_map_path": str(file),
+                "seg_map_path": str(file.path),
+                "label_file": file,
                 "image_id": image_id,
                 "num_classes": len(self.dataset.classes),
                 "label_map": None,
@@ -108,8 +109,8 @@ def dataset_settings(dataset: str | Mapping[str, Any]) -> dict[str, Any]:
     return dict(settings)
 
 
-def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) -> dict[str, Path]:
-    """File with the labels of each image.
+def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) -> dict[str, LabelFile]:
+    """Label map of each image.
 
     Args:
         dataset: where the ground truth is.
@@ -117,21 +118,20 @@ def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) 
         masks: folder of masks, published or not; None: ground truth.
 
     Returns:
-        image id -> file, in the given order.
+        image id -> label map, in the given order.
 
     Raises:
         ArtifactError: masks are missing.
         DataError: ground truth is missing.
     """
     if masks is None:
-        truth = {image_id: dataset.mask_path(image_id) for image_id in image_ids}
-        absent = [image_id for image_id, file in truth.items() if file is None]
+        absent = [image_id for image_id in image_ids if dataset.mask_path(image_id) is None]
         if absent:
             raise DataError(
                 f"expected ground truth for {len(image_ids)} images of {dataset.name}, none for "
                 f"{name_some(absent)}: train on masks instead (supervision='masks')"
             )
-        return {image_id: file for image_id, file in truth.items() if file is not None}
+        return {image_id: dataset.truth_file(image_id) for image_id in image_ids}
     if (masks / MANIFEST).is_file():
         artifact = open_artifact(masks)
         files = {image_id: artifact.file(image_id) for image_id in image_ids}
@@ -143,4 +143,4 @@ def label_files(dataset: DataSet, image_ids: Sequence[str], masks: Path | None) 
             f"expected masks of {len(image_ids)} images in {masks}, missing {name_some(missing)}: "
             "make them for this split, or train on the split they were made for (--split)"
         )
-    return files
+    return {image_id: LabelFile(file, len(dataset.classes)) for image_id, file in files.items()}

@@ -82,7 +82,7 @@ class DeepLabV2(EncoderDecoder):
     """An encoder and decoder that in training sees every image at several scales.
 
     The logits of all scales and their pixel-wise maximum each get a cross entropy of their own, and the sum
-    is minimised. Prediction is the plain network on one scale.
+    is minimized. Prediction is the plain network on one scale.
 
     Source: Chen et al., TPAMI 2018, section 4.1 (multi-scale inputs with max fusion).
     """
@@ -122,7 +122,7 @@ class DeepLabV2(EncoderDecoder):
         """Losses of one batch.
 
         Args:
-            inputs: (B, 3, H, W) normalised images.
+            inputs: (B, 3, H, W) normalized images.
             data_samples: mmsegmentation's samples with labels (H, W) in 0..C or 255.
 
         Returns:
@@ -142,7 +142,7 @@ class DeepLabV2(EncoderDecoder):
         """Logits of the images at one scale.
 
         Args:
-            inputs: (B, 3, H, W) normalised images.
+            inputs: (B, 3, H, W) normalized images.
             scale: factor of the image's height and width.
 
         Returns:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from segment.crf import open_crf_writer
 from wsss import distributed
-from wsss.artifacts import write_mask, write_seed
+from wsss.artifacts import grid_of, write_mask, write_seed
 from wsss.datasets import DataSet
 from wsss.images import read_image
 from wsss.log import logger
@@ -45,11 +45,11 @@ def predict_probabilities(
     """
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
-    normaliser = network.data_preprocessor
-    device = normaliser.mean.device
+    normalizer = network.data_preprocessor
+    device = normalizer.mean.device
     size = image.shape[:2]
     tensor = torch.from_numpy(image).to(device).permute(2, 0, 1).float()
-    tensor = ((tensor - normaliser.mean) / normaliser.std)[None]
+    tensor = ((tensor - normalizer.mean) / normalizer.std)[None]
     total = torch.zeros((), device=device)
     for scale in scales:
         scaled = [max(round(side * scale), 1) for side in size]
@@ -138,15 +138,15 @@ def write_probabilities(path: Path, probabilities: NDArray[np.float32]) -> None:
         probabilities: (C+1, H, W) float32 in [0, 1], sums of 1 over the labels.
     """
     height, width = probabilities.shape[1:]
-    size = ((height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    grid = grid_of((height, width))
     full = torch.from_numpy(probabilities)[None]
-    maps = F.interpolate(full, size, mode="bilinear", align_corners=False)[0].clamp(0, 1).numpy()
+    maps = F.interpolate(full, grid, mode="bilinear", align_corners=False)[0].clamp(0, 1).numpy()
     classes = 1 + np.flatnonzero(maps[1:].reshape(len(maps) - 1, -1).max(axis=1) >= _SEEN)
     write_seed(path, classes=classes, maps=maps[classes], size=(height, width))
 
 
 def _logit(network: Any, batch: torch.Tensor) -> torch.Tensor:
-    """Logits (B, C+1, h, w) of normalised images, through windows where the network has them."""
+    """Logits (B, C+1, h, w) of normalized images, through windows where the network has them."""
     if network.test_cfg.mode == "whole":
         logit: torch.Tensor = network(batch, mode="tensor")
         return logit

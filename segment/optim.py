@@ -7,6 +7,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS, OPTIM_WRAPPERS, OPTIMIZERS
 from torch import nn
 
+from wsss.optim import decay_layers, without_decay_of_norms
 from wsss.precision import BFloat16OptimWrapper
 
 OPTIM_WRAPPERS.register_module(module=BFloat16OptimWrapper, force=True)
@@ -19,6 +20,9 @@ class DeepLabOptimWrapperConstructor:
     The head is all below ``decode_head`` and ``auxiliary_head``; its biases have no weight decay. Parameters
     without a gradient, such as frozen batch norm, are left out.
 
+    With a ``layer_decay`` the backbone's group is split by level, without ``decay_norms`` each group by what
+    is decayed.
+
     Source: the released DeepLabV2 networks' ``lr_mult`` and ``decay_mult``.
     """
 
@@ -29,16 +33,21 @@ class DeepLabOptimWrapperConstructor:
 
         Args:
             optim_wrapper_cfg: mmengine's ``optim_wrapper`` without its constructor.
-            paramwise_cfg: ``head_factor`` (10) and ``head_bias_factor`` (20), multiples of the learning rate.
+            paramwise_cfg: ``head_factor`` (10) and ``head_bias_factor`` (20), multiples of the learning rate;
+                ``layer_decay`` (1), the factor from one level of the backbone to the one below it;
+                ``decay_norms`` (True), False: norms, biases and tables of positions have no weight decay.
         """
         self.settings = dict(optim_wrapper_cfg)
         self.optimizer = dict(self.settings.pop("optimizer"))
         factors = dict(paramwise_cfg or {})
         self.head_factor = float(factors.pop("head_factor", 10.0))
         self.head_bias_factor = float(factors.pop("head_bias_factor", 20.0))
+        self.layer_decay = float(factors.pop("layer_decay", 1.0))
+        self.decay_norms = bool(factors.pop("decay_norms", True))
         if factors:
             raise ValueError(
-                f"expected head_factor and head_bias_factor in paramwise_cfg, got {sorted(factors)}"
+                "expected head_factor and head_bias_factor (or layer_decay, decay_norms) in paramwise_cfg, "
+                f"got {sorted(factors)}"
             )
 
     def __call__(self, model: nn.Module) -> OptimWrapper:
@@ -60,7 +69,11 @@ class DeepLabOptimWrapperConstructor:
             {"params": weights, "lr": rate * self.head_factor},
             {"params": biases, "lr": rate * self.head_bias_factor, "weight_decay": 0.0},
         ]
-        present = [group for group in groups if group["params"]]
+        present: list[dict[str, Any]] = [group for group in groups if group["params"]]
+        if self.layer_decay != 1:
+            present = decay_layers(present, network, learning_rate=rate, decay=self.layer_decay)
+        if not self.decay_norms:
+            present = without_decay_of_norms(present, network)
         optimizer = OPTIMIZERS.build({**self.optimizer, "params": present})
         settings = {"type": "OptimWrapper", **self.settings}
         wrapper: OptimWrapper = OPTIM_WRAPPERS.build(settings, default_args={"optimizer": optimizer})

@@ -10,6 +10,7 @@ from mmengine.config import Config
 
 from segment.backbone import CutBackbone
 from segment.dataset import label_files
+from wsss.backbones import missing_download
 from wsss.batches import share_of_batch
 from wsss.errors import ConfigError
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, OneOf, Range, check_ranges
@@ -121,7 +122,9 @@ def _check_backbone(model: Mapping[str, Any]) -> None:
 
 def downloads(config: Config) -> Sequence[str]:
     """Weights that would have to be downloaded."""
-    return ()
+    backbone, weights = config.model.backbone, config.model.get("pretrained")
+    missing = missing_download(backbone.name, weights) if backbone.type == CUT else None
+    return () if missing is None else (missing,)
 
 
 def complete_config(

@@ -67,7 +67,7 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     # The trained weights replace them: no need to have the file.
     initial = {key: None for key in ("pretrained", "init_cfg") if key in settings["backbone"]}
     settings["backbone"] = {**settings["backbone"], **initial}
-    # mmengine looks for the normaliser in the default scope, which only a Runner sets.
+    # mmengine looks for the normalizer in the default scope, which only a Runner sets.
     with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
         warnings.filterwarnings("ignore", module="mmseg")
         network: nn.Module = MODELS.build(settings)

@@ -1,6 +1,7 @@
 """Transforms of mmsegmentation's pipelines that read files as the rest of the project does."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from mmcv.transforms import BaseTransform
 from mmseg.datasets.transforms import Resize
 from mmseg.registry import TRANSFORMS
 
-from wsss.artifacts import read_mask
+from wsss.datasets.base import LabelFile
 from wsss.images import read_image
 
 
@@ -28,16 +29,18 @@ class ReadImage(BaseTransform):
 
 @TRANSFORMS.register_module()
 class ReadMask(BaseTransform):
-    """Reads ``seg_map_path`` into ``gt_seg_map``: (H, W) uint8 label indices.
+    """Reads ``label_file``, else ``seg_map_path``, into ``gt_seg_map``: (H, W) uint8 label indices.
 
+    A ``label_file`` says how its values are read, as a data set may take part of the classes in it.
     mmcv's reader with its "cv2" backend gives the colours of a palette PNG instead.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the mask; its size must be the image's."""
-        mask = read_mask(
-            results["seg_map_path"], num_classes=results.get("num_classes"), size=results.get("ori_shape")
+        file = results.get("label_file") or LabelFile(
+            Path(results["seg_map_path"]), results.get("num_classes")
         )
+        mask = file.read(size=results.get("ori_shape"))
         fields = [*results.get("seg_fields", ()), "gt_seg_map"]
         # A copy: what Pillow hands over is read-only, and later transforms write into it.
         return {**results, "gt_seg_map": mask.copy(), "seg_fields": fields}

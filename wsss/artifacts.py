@@ -17,7 +17,10 @@ from PIL import Image
 
 from wsss.errors import ArtifactError
 
+# In masks: pixels that are not scored and teach nothing; in masks made here, those that nobody is sure of.
 IGNORE = 255
+# Of seeds and edges: one cell for every 4 x 4 pixels.
+STRIDE = 4
 SCHEMA = 1
 MANIFEST = "manifest.json"
 # Weights of the backbone that a seed method trained: later stages may start from them.
@@ -35,12 +38,17 @@ class Seed:
         size: (H, W) of the image.
         thresholds: (K,) float32 in (0, 1), the image-specific threshold of each map; None where none was
             searched.
+        foreground: ((H-1)//4+1, (W-1)//4+1) float32 in [0, 1], a class-agnostic map as the network gives it;
+            None where there is none.
+        logits: (C,) float32, the network's logits of the whole image; None where they were not asked for.
     """
 
     classes: NDArray[np.uint8]
     maps: NDArray[np.float32]
     size: tuple[int, int]
     thresholds: NDArray[np.float32] | None = None
+    foreground: NDArray[np.float32] | None = None
+    logits: NDArray[np.float32] | None = None
 
     def calibrated(self, to: float) -> "Seed":
         """Bring every map's own threshold to one value, so that one threshold fits all maps.
@@ -71,6 +79,11 @@ class Seed:
         # cv2's INTER_LINEAR samples at pixel centres, as align_corners=False does, and is faster than torch.
         full = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in self.maps]
         return np.stack(full)
+
+
+def grid_of(size: tuple[int, int]) -> tuple[int, int]:
+    """Size ((H-1)//4+1, (W-1)//4+1) of the stride-4 grid of an image (H, W)."""
+    return ((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)
 
 
 @contextlib.contextmanager
@@ -109,6 +122,8 @@ def write_seed(
     maps: NDArray[Any],
     size: tuple[int, int],
     thresholds: NDArray[Any] | None = None,
+    foreground: NDArray[Any] | None = None,
+    logits: NDArray[Any] | None = None,
 ) -> None:
     """Write the soft maps of one image.
 
@@ -118,6 +133,8 @@ def write_seed(
         maps: (K, (H-1)//4+1, (W-1)//4+1) float in [0, 1]; stored as float16.
         size: (H, W) of the image.
         thresholds: (K,) float in (0, 1), image-specific thresholds of the maps, where they are known.
+        foreground: ((H-1)//4+1, (W-1)//4+1) float in [0, 1], a class-agnostic map; stored as float16.
+        logits: (C,) float, of the whole image.
 
     Raises:
         ArtifactError: shapes do not agree, or values lie outside [0, 1].
@@ -126,7 +143,10 @@ def write_seed(
         np.asarray(classes, np.uint8),
         np.asarray(maps, np.float32),
         (int(size[0]), int(size[1])),
-        None if thresholds is None else np.asarray(thresholds, np.float32),
+        *(
+            None if array is None else np.asarray(array, np.float32)
+            for array in (thresholds, foreground, logits)
+        ),
     )
     _check_seed(seed, Path(path))
     arrays: dict[str, Any] = {
@@ -136,6 +156,10 @@ def write_seed(
     }
     if seed.thresholds is not None:
         arrays["thresholds"] = seed.thresholds
+    if seed.foreground is not None:
+        arrays["foreground"] = seed.foreground.astype(np.float16)
+    if seed.logits is not None:
+        arrays["logits"] = seed.logits
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
@@ -155,6 +179,8 @@ def read_seed(path: str | Path) -> Seed:
                 data["maps"].astype(np.float32),
                 (size[0], size[1]),
                 data.get("thresholds"),
+                data["foreground"].astype(np.float32) if "foreground" in data else None,
+                data.get("logits"),
             )
     except FileNotFoundError as error:
         raise ArtifactError(
@@ -345,8 +371,7 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def _check_seed(seed: Seed, path: Path) -> None:
-    height, width = seed.size
-    expected = (len(seed.classes), (height - 1) // 4 + 1, (width - 1) // 4 + 1)
+    expected = (len(seed.classes), *grid_of(seed.size))
     if seed.classes.ndim != 1 or seed.maps.shape != expected or min(seed.size) < 1:
         raise ArtifactError(
             f"expected maps (K, (H-1)//4+1, (W-1)//4+1) for K={len(seed.classes)} and size {seed.size}, "
@@ -360,13 +385,28 @@ def _check_seed(seed: Seed, path: Path) -> None:
     if seed.maps.size and not (seed.maps.min() >= 0 and seed.maps.max() <= 1):
         raise ArtifactError(
             f"expected maps in [0, 1], got {seed.maps.min():.3g} to {seed.maps.max():.3g} at {path}: "
-            "normalise them"
+            "normalize them"
         )
     own = seed.thresholds
     if own is not None and not (own.shape == seed.classes.shape and ((own > 0) & (own < 1)).all()):
         raise ArtifactError(
             f"expected a threshold in (0, 1) for each of {len(seed.classes)} maps, got {own.tolist()} at "
             f"{path}: make the seeds anew"
+        )
+
+    agnostic = seed.foreground
+    if agnostic is not None and not (
+        agnostic.shape == expected[1:] and agnostic.min() >= 0 and agnostic.max() <= 1
+    ):
+        raise ArtifactError(
+            f"expected a foreground map {expected[1:]} in [0, 1], got {agnostic.shape} of "
+            f"{agnostic.min():.3g} to {agnostic.max():.3g} at {path}: make the seeds anew"
+        )
+    logits = seed.logits
+    if logits is not None and not (logits.ndim == 1 and np.isfinite(logits).all()):
+        raise ArtifactError(
+            f"expected finite logits (C,), got {logits.shape} with {(~np.isfinite(logits)).sum()} that are "
+            f"not at {path}: make the seeds anew"
         )
 
 

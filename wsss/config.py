@@ -52,19 +52,21 @@ class Settings:
         file: the file that it was loaded from; None: a program made it.
         options: the overrides that were applied to it, without a stage's name before them.
         unused: overrides that name no setting of this config, with the message that says so.
+        common: the file with the settings that all methods of the stage share.
     """
 
     config: Config
     file: Path | None = None
     options: tuple[str, ...] = ()
     unused: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    common: Path | None = None
 
     @functools.cached_property
     def sources(self) -> Mapping[str, str]:
         """Dotted name -> where the value comes from, as `value_sources` gives it."""
         if self.file is None:
             return {name: "program" for name, _ in flatten(self.config)}
-        return value_sources(self.file, self.config, self.options)
+        return value_sources(self.file, self.config, self.options, common=self.common)
 
     def threshold(self, name: str) -> Threshold:
         """The value of a setting as a threshold; who chose it follows from where the value comes from.
@@ -111,7 +113,8 @@ def load_settings(
             f"expected a config at {file}, found no file: {_known_presets(stage.name, path is None)}"
         )
     config = _read(file)
-    base = _read(CONFIG_DIR / "_base_" / f"{stage.name}.py")
+    common = CONFIG_DIR / "_base_" / f"{stage.name}.py"
+    base = _read(common)
     # The method may be chosen by an override, and decides which other keys there are.
     chosen = [option for option in options if option.partition("=")[0] == "method"]
     apply_options(config, chosen)
@@ -125,7 +128,7 @@ def load_settings(
         except UnknownKeyError as error:
             unused[option] = _with_owners(str(error), option.partition("=")[0], stage)
     used = tuple(option for option in options if option not in unused)
-    return Settings(config, file, used, unused)
+    return Settings(config, file, used, unused, common)
 
 
 def load_config(
@@ -262,13 +265,16 @@ def apply_options(config: Config, options: Sequence[str], *, owned: Mapping[str,
         config.merge_from_dict({name: value})
 
 
-def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] = ()) -> dict[str, str]:
+def value_sources(
+    file: Path, config: Mapping[str, Any], options: Sequence[str] = (), *, common: Path | None = None
+) -> dict[str, str]:
     """Where each value of a resolved config comes from.
 
     Args:
         file: the config file that it was loaded from.
         config: the resolved config.
         options: the overrides that were applied.
+        common: the file with defaults for what neither the config nor its method sets.
 
     Returns:
         Dotted name -> the file that set it last, relative to the folder of configs where it lies there,
@@ -276,11 +282,14 @@ def value_sources(file: Path, config: Mapping[str, Any], options: Sequence[str] 
     """
     overridden = [option.partition("=")[0] for option in options]
     layers = list(_layers(file.resolve()))
+    fallback = [] if common is None else list(_layers(common))
 
     def source(name: str) -> str:
         if any(f"{name}.".startswith(f"{one}.") for one in overridden):
             return COMMAND_LINE
         found = next((path for path, own in layers if _sets(own, name.split("."))), None)
+        if found is None:
+            found = next((path for path, own in fallback if _sets(own, name.split("."))), None)
         if found is None:
             return f"method {config.get('method')}"
         return str(found.relative_to(CONFIG_DIR) if found.is_relative_to(CONFIG_DIR) else found)

@@ -21,6 +21,8 @@ from wsss.processes import available_cores
 
 # An environment, checkpoints, and the masks and edges of voc.
 _DISK_GIB = 10
+# Types of data sets that are made when they are opened.
+_MADE = ("demo", "demo_boxes", "voc_boxes")
 _MEMORY_GIB = 4
 
 
@@ -113,7 +115,9 @@ def _data() -> Iterator[Check]:
 
 def _data_set(name: str) -> Check:
     settings = load_dataset_settings(name)
-    if settings["type"] == "demo" and not resolve_path(settings["root"]).is_dir():
+    source = settings.get("images")
+    is_made = settings["type"] in _MADE and (source is None or resolve_path(source).is_dir())
+    if is_made and not resolve_path(settings["root"]).is_dir():
         return Check(f"data {name}", "ok", "made on the spot")
     try:
         dataset = build_dataset(settings)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from wsss.artifacts import IGNORE, Artifact, Seed, read_mask, read_seed
+from wsss.artifacts import IGNORE, Artifact, Seed, read_seed
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.metrics import confusion_matrix, iou, mean_iou
@@ -31,6 +31,10 @@ class Scores:
     confusion: NDArray[np.int64]
     classes: tuple[str, ...]
     images: int
+
+    def __add__(self, other: "Scores") -> "Scores":
+        """The scores of two sets of images together."""
+        return Scores(self.confusion + other.confusion, self.classes, self.images + other.images)
 
     def figures(self) -> dict[str, Any]:
         """mIoU, pixel accuracy, shares of false pixels and IoU per class, in [0, 1]; None where absent."""
@@ -73,7 +77,7 @@ def evaluate_masks(
     confusion = np.zeros((num_classes + 1, num_classes + 1), np.int64)
     scored = _with_truth(dataset, image_ids)
     for image_id in track(scored, description):
-        truth = read_truth(dataset, image_id)
+        truth = dataset.truth(image_id)
         prediction = read(image_id)
         if prediction.shape != truth.shape:
             raise DataError(
@@ -104,7 +108,7 @@ def sweep_seeds(
     total = np.zeros((len(THRESHOLDS), len(dataset.classes) + 1, len(dataset.classes) + 1), np.int64)
     scored = _with_truth(dataset, image_ids)
     for image_id in track(scored, description):
-        truth = read_truth(dataset, image_id)
+        truth = dataset.truth(image_id)
         seed = read(image_id)
         if seed.size != truth.shape:
             raise DataError(
@@ -169,14 +173,6 @@ def oracle(scores: Sequence[Scores], split: str) -> tuple[dict[str, Any], Thresh
 def at_threshold(scores: Sequence[Scores], threshold: float) -> Scores:
     """The one of a sweep's scores whose threshold of `THRESHOLDS` is nearest to a fixed one."""
     return scores[int(np.abs(THRESHOLDS - threshold).argmin())]
-
-
-def read_truth(dataset: DataSet, image_id: str) -> NDArray[np.uint8]:
-    """Ground truth (H, W) uint8 of an image that has one."""
-    path = dataset.mask_path(image_id)
-    if path is None:
-        raise DataError(f"expected ground truth for {image_id}, found none: leave it out of scoring")
-    return read_mask(path, num_classes=len(dataset.classes))
 
 
 def _with_truth(dataset: DataSet, image_ids: Sequence[str]) -> list[str]:

@@ -49,6 +49,16 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         return _convert_to_rgb(image)
 
 
+def read_size(path: str | Path) -> tuple[int, int]:
+    """Size (H, W) of an image as it is stored, from its header alone.
+
+    Raises:
+        DataError: the file is absent, no image, or holds values of unknown range.
+    """
+    with _opened(Path(path)) as image:
+        return image.height, image.width
+
+
 def normalize_image(image: NDArray[np.uint8], device: torch.device | str | None = None) -> Tensor:
     """Bring an image into the form that backbones take: over ImageNet mean 0 and deviation 1.
 

@@ -29,7 +29,9 @@ def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[
     for name, value in flatten(config):
         if any(is_part_of(name, other) for other in (*_PLACES, *neutral)):
             continue
-        settings[name] = weights_sha256(value) if name.rsplit(".", 1)[-1] == "pretrained" else value
+        # "seeds": what the stage seeds trained, which stands among the inputs.
+        is_weights = name.rsplit(".", 1)[-1] == "pretrained" and value != "seeds"
+        settings[name] = weights_sha256(value) if is_weights else value
     content: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return content
 

@@ -39,7 +39,7 @@ def find(name: str, *, group: str, table: Mapping[str, str], protocol: type) -> 
     entry = found[0]
     try:
         method = entry.load()
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, TypeError) as error:
         if entry.dist is None:
             raise
         raise ConfigError(

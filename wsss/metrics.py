@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-IGNORE = 255
+from wsss.artifacts import IGNORE
 
 
 def confusion_matrix(prediction: ArrayLike, truth: ArrayLike, num_classes: int) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from wsss.artifacts import IGNORE, atomic_write, read_mask, voc_palette
 from wsss.datasets import DataSet
 from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError
+from wsss.images import read_size
 from wsss.log import logger
 from wsss.progress import track
 
@@ -81,8 +82,7 @@ def _refuse_missing(folder: Path, image_ids: Sequence[str], out: Path) -> None:
 
 def _checked_png(file: Path, dataset: DataSet, image_id: str) -> tuple[bytes, bool]:
     """Content of a prediction as a PNG with VOC's palette, and whether that had to be made."""
-    with Image.open(dataset.image_path(image_id)) as image:
-        size = (image.height, image.width)
+    size = read_size(dataset.image_path(image_id))
     mask = read_mask(file, num_classes=len(dataset.classes), size=size)
     if (mask == IGNORE).any():
         raise ArtifactError(

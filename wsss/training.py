@@ -5,9 +5,9 @@ import dataclasses
 import math
 import uuid
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import torch
 from mmengine.dataset import DefaultSampler
@@ -23,6 +23,7 @@ from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
+from wsss.optim import build_optimizer
 from wsss.precision import build_optim_wrapper
 from wsss.progress import track
 from wsss.weights import load_weights, save_weights
@@ -34,7 +35,7 @@ class Trainable(Protocol):
     """What `train_network` needs of a network besides being an ``nn.Module``."""
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
-        """Scalar terms; ``loss`` is minimised, the others are logged (no ``loss`` in their names)."""
+        """Scalar terms; ``loss`` is minimized, the others are logged (no ``loss`` in their names)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +47,18 @@ class Schedule:
         batch_size: images per step over all processes.
         learning_rate: of parameter groups that set none of their own.
         momentum: of SGD.
-        weight_decay: of SGD.
+        weight_decay: of the optimizer; AdamW takes none from norms and biases.
         poly_power: the rate falls as (1 - step / (poly_length * steps)) ** poly_power.
         poly_length: 1: the rate falls to 0; more: it ends above that.
         num_workers: processes that load images, for each process that trains.
         amp: "bf16" or "fp16" computes convolutions in half precision; fp16 needs a GPU.
         compile: compile the training step with torch.compile: slow to start, faster after.
+        rates: mmengine's settings of another course of the rate than poly, such as
+            ``{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}`` (in epochs unless ``by_epoch`` is
+            False); None: poly.
+        optimizer: "sgd" or "adamw".
+        betas: of AdamW.
+        layer_decay: factor on the rate from one level of the backbone to the one below it.
     """
 
     epochs: int
@@ -64,6 +71,10 @@ class Schedule:
     num_workers: int = 2
     amp: str | None = None
     compile: bool = False
+    rates: Mapping[str, Any] | None = None
+    optimizer: str = "sgd"
+    betas: tuple[float, float] = (0.9, 0.999)
+    layer_decay: float = 1.0
 
     def steps(self, count: int) -> int:
         """Number of steps for ``count`` images; the last, partial batch of an epoch is dropped."""
@@ -72,6 +83,17 @@ class Schedule:
     def steps_per_epoch(self, count: int) -> int:
         """Whole batches in ``count`` images, at least one."""
         return max(count // self.batch_size, 1)
+
+
+# Makes an optimizer of parameter groups, by what the schedule says of rate, momentum and weight decay.
+OptimizerBuilder: TypeAlias = Callable[[list[dict[str, Any]], Schedule], torch.optim.Optimizer]
+
+
+def sgd(groups: list[dict[str, Any]], schedule: Schedule) -> torch.optim.Optimizer:
+    """SGD with the schedule's rate, momentum and weight decay."""
+    return torch.optim.SGD(
+        groups, lr=schedule.learning_rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
+    )
 
 
 def train_network(
@@ -85,6 +107,7 @@ def train_network(
     description: str,
     hooks: Sequence[Hook] = (),
     classes: Sequence[str] = (),
+    optimizer: OptimizerBuilder = build_optimizer,
 ) -> None:
     """Train a network in place, or load it where it was trained before.
 
@@ -100,14 +123,15 @@ def train_network(
         dataset: map-style data set of dicts of tensors, one image each.
         out_dir: folder for checkpoints; holds nothing else.
         schedule: length and rates.
-        parameter_groups: SGD's groups: ``params`` and optionally ``lr``, ``weight_decay``.
+        parameter_groups: the optimizer's groups: ``params`` and optionally ``lr``, ``weight_decay``.
         seed: of initial shuffling, augmentation and the network's own draws.
         description: what the progress lines say.
         hooks: further mmengine hooks.
         classes: names of the classes, for the message of a loss that is not finite.
+        optimizer: makes the optimizer of the groups.
 
     Raises:
-        ConfigError: a batch that the processes cannot share, or a precision that is not there.
+        ConfigError: a batch that the processes cannot share, a precision or an optimizer that is not there.
         TrainingError: the loss is no longer finite.
         DataError: an image cannot be read.
     """
@@ -115,6 +139,13 @@ def train_network(
     # A fifth faster on CPUs (measured on mobilenetv1_100 at 256 x 256) and what tensor cores want.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not main_says(final.is_file()):
+        groups = list(parameter_groups)
+        knows_network = optimizer is build_optimizer  # for the levels of its backbone and the names
+        built = (
+            build_optimizer(groups, schedule, network=network)
+            if knows_network
+            else optimizer(groups, schedule)
+        )
         with _plain_worker_errors(), warnings.catch_warnings():
             # Of several processes mmengine warns that it sets up each of them the way it does.
             warnings.filterwarnings("ignore", module="mmengine")
@@ -123,11 +154,11 @@ def train_network(
                 dataset,
                 out_dir=out_dir,
                 schedule=schedule,
-                parameter_groups=parameter_groups,
                 seed=seed,
                 description=description,
                 hooks=hooks,
                 classes=classes,
+                optimizer=built,
             ).train()
         if is_main():
             save_weights(network, final)
@@ -150,7 +181,7 @@ def _build_runner(
     *,
     out_dir: Path,
     schedule: Schedule,
-    parameter_groups: Sequence[dict[str, Any]],
+    optimizer: torch.optim.Optimizer,
     seed: int,
     description: str,
     hooks: Sequence[Hook],
@@ -164,12 +195,6 @@ def _build_runner(
     # Layers that are meant to be frozen are so in training mode only; it decides what is exchanged.
     network.train()
     share_batch_statistics(network, description)
-    optimizer = torch.optim.SGD(
-        list(parameter_groups),
-        lr=schedule.learning_rate,
-        momentum=schedule.momentum,
-        weight_decay=schedule.weight_decay,
-    )
     sampler = {"type": WholeBatches, "shuffle": True, "batch_size": schedule.batch_size}
     return Runner(
         model=_RunnerModel(network, compiled=schedule.compile),
@@ -187,14 +212,7 @@ def _build_runner(
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
         optim_wrapper=build_optim_wrapper(optimizer, schedule.amp),
-        param_scheduler={
-            "type": "PolyLR",
-            "power": schedule.poly_power,
-            "eta_min": 0.0,
-            "begin": 0,
-            "end": round(steps * schedule.poly_length),
-            "by_epoch": False,
-        },
+        param_scheduler=_course_of_rates(schedule, steps),
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
@@ -205,6 +223,20 @@ def _build_runner(
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",
     )
+
+
+def _course_of_rates(schedule: Schedule, steps: int) -> dict[str, Any]:
+    """Settings of the parameter scheduler."""
+    if schedule.rates is not None:
+        return {"by_epoch": True, **schedule.rates}
+    return {
+        "type": "PolyLR",
+        "power": schedule.poly_power,
+        "eta_min": 0.0,
+        "begin": 0,
+        "end": round(steps * schedule.poly_length),
+        "by_epoch": False,
+    }
 
 
 class WholeBatches(DefaultSampler):

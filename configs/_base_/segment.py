@@ -91,7 +91,9 @@ optim_wrapper = dict(
     type="OptimWrapper",
     constructor="DeepLabOptimWrapperConstructor",
     optimizer=dict(type="SGD", lr=2.5e-4, momentum=0.9, weight_decay=5e-4),
-    paramwise_cfg=dict(head_factor=10.0, head_bias_factor=20.0),
+    # layer_decay: factor on the rate from one level of the backbone to the one below it. decay_norms False:
+    # norms and biases have no weight decay, as transformers want it.
+    paramwise_cfg=dict(head_factor=10.0, head_bias_factor=20.0, layer_decay=1.0, decay_norms=True),
 )
 # `end` is the number of iterations; the stage sets it from train_cfg.max_iters.
 param_scheduler = dict(type="PolyLR", power=0.9, eta_min=0.0, begin=0, end=20000, by_epoch=False)

@@ -8,5 +8,6 @@ dataset = dict(
     only=("cat", "cow", "dog", "horse", "sheep", "person"),
     counts=dict(animals_train_aug=2666, animals_train=385, animals_val=205),
     train_split="animals_train_aug",
+    score_split="animals_train",
     val_split="animals_val",
 )

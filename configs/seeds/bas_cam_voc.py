@@ -3,6 +3,6 @@
 # tools/run_stage.sh seeds voc --config configs/seeds/bas_cam_voc.py --variant combined
 # Expected: seed mIoU 58.2 on train at the oracle threshold ("BAS + IRN", no foreground map: paper, not
 # measured by us yet). Imported seeds lie beside ours: name their folder in reads.
-_base_ = ["../_base_/voc.py", "../_base_/seeds.py"]
+_base_ = ["../_base_/voc.py"]
 method = "combine"
 reads = ("seeds", "seeds-cam")

@@ -1,5 +1,7 @@
 # tools/run_stage.sh seeds coco
 # The paper names no figure for COCO seeds with the foreground map; without it: 36.9 (bas_r50_coco.py).
-_base_ = ["bas_r50_coco.py"]
-model = dict(foreground=True)
+_base_ = ["../_base_/coco.py"]
+method = "bas"
+model = dict(foreground=True, loss_weights=dict(guidance=0.5, area=1.5))
+train = dict(batch_size=64)
 infer = dict(fuse="average")

@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds demo
-# Plain CAM on the backbone, schedule and crops of bas_plain8_demo.py, as its baseline.
-_base_ = ["bas_plain8_demo.py"]
+# (it runs as a baseline of bas_plain8_demo.py and is published as seeds-cam)
+# Plain CAM on the backbone, schedule and crops of bas_plain8_demo.py. Expected: docs/results.md.
+_base_ = ["../_base_/demo.py", "../_base_/seeds_plain8.py"]
 method = "cam"
 model = dict(frozen_levels=0)
-baselines = dict(_delete_=True)

@@ -77,7 +77,11 @@ class RefineMethod(Protocol):
 
     @property
     def accepts_agnostic(self) -> bool:
-        """Whether it takes seeds with a class-agnostic map alone, for images with exactly one tag."""
+        """Whether it takes seeds with a class-agnostic map alone, for images with exactly one tag.
+
+        It reads seeds with `refine.class_maps.read_class_maps` then. The stage refuses those of images with
+        more tags.
+        """
 
     def thresholds(self, settings: Settings) -> Mapping[str, Threshold]:
         """Thresholds that the masks rest on, by name, each with who chose it (`Settings.threshold`)."""
@@ -125,11 +129,15 @@ def find_method(name: str) -> RefineMethod:
 def method_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Settings of the method that a config names, nested, with their defaults.
 
+    Args:
+        config: without ``method`` it is IRN's.
+
     Raises:
         ConfigError: there is no such method.
     """
+    method = find_method(config.get("method", "irn"))
     # A copy, because configs are changed in place.
-    return copy.deepcopy(dict(find_method(config["method"]).defaults))
+    return copy.deepcopy({**method.defaults, "method": method.name})
 
 
 def method_of_key(key: str) -> tuple[str, ...]:

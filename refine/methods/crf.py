@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
+from refine.class_maps import read_class_maps
 from refine.clock import Clock
 from refine.labels import decide
 from refine.methods import Decision, Made
-from wsss.artifacts import Seed, read_seed, write_mask
+from wsss.artifacts import Seed, write_mask
 from wsss.config import Settings
 from wsss.errors import ConfigError
 from wsss.images import read_image
@@ -74,8 +75,9 @@ class Crf:
     def write_masks(self, job: Job, image_ids: Sequence[str], clock: Clock) -> Made:
         """Write the mask of each image without one, on all CPU cores."""
         seeds, infer = job.inputs["seeds"], dict(job.config.infer)
+        tags = job.dataset.tags
         tasks = [
-            _Task(seeds.file(one), job.dataset.image_path(one), job.out_dir / f"{one}.png", infer)
+            _Task(seeds.file(one), tags(one), job.dataset.image_path(one), job.out_dir / f"{one}.png", infer)
             for one in image_ids
             if not (job.out_dir / f"{one}.png").is_file()
         ]
@@ -83,16 +85,17 @@ class Crf:
         clock.stop("mask", sum(map_images(_write_mask, tasks, "write masks", num_workers=workers)))
         return Made(
             extra={"initialisation": "nothing is trained"},
-            decision=Decision("threshold", lambda one: read_as_set(seeds.file(one), infer)),
+            decision=Decision("threshold", lambda one: read_as_set(seeds.file(one), infer, tags(one))),
         )
 
 
-def read_as_set(path: Path, infer: Mapping[str, Any]) -> Seed:
+def read_as_set(path: Path, infer: Mapping[str, Any], tags: Sequence[int] = ()) -> Seed:
     """Read a seed the way the settings say: with each map's own threshold brought to one, or to a power.
 
     Args:
         path: of the seed.
         infer: ``threshold``, ``seed_power``, ``image_specific``.
+        tags: of the image, for seeds whose only map is class-agnostic (`read_class_maps`).
 
     Returns:
         The seed whose pixels above ``threshold`` are foreground.
@@ -100,7 +103,7 @@ def read_as_set(path: Path, infer: Mapping[str, Any]) -> Seed:
     Raises:
         ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
     """
-    seed = read_seed(path)
+    seed = read_class_maps(path, tags)
     if infer["image_specific"]:
         return seed.calibrated(infer["threshold"])
     return dataclasses.replace(seed, maps=(seed.maps ** infer["seed_power"]).astype(np.float32))
@@ -111,13 +114,14 @@ class _Task:
     """One image's mask: where from, where to, and how."""
 
     seed: Path
+    tags: Sequence[int]
     image: Path
     out: Path
     infer: Mapping[str, Any]
 
 
 def _write_mask(task: _Task) -> int:
-    seed = read_as_set(task.seed, task.infer)
+    seed = read_as_set(task.seed, task.infer, task.tags)
     mask = decide(
         seed.upsample(),
         seed.classes,

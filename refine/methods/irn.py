@@ -160,7 +160,7 @@ class Irn:
         network = _network(job, clock)
         made = write_edges(network, dataset, image_ids=image_ids, out_dir=out_dir / EDGE)
         clock.stop("edge", made)
-        made = write_walks(seeds, image_ids=image_ids, out_dir=out_dir, config=config)
+        made = write_walks(dataset, seeds, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("walk", made)
         made = write_masks(dataset, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("mask", made)
@@ -181,7 +181,7 @@ def _write_confident_labels(job: Job, own: Sequence[str], clock: Clock) -> None:
     first = sample(own, _SAMPLE)
     made = write_confident_labels(job.dataset, seeds, image_ids=first, out_dir=out_dir, settings=settings)
     if is_main() and first:
-        warn_of_shares(measure_shares(out_dir, first), seeds, first, settings)
+        warn_of_shares(measure_shares(out_dir, first), seeds, first, settings, tags=job.dataset.tags)
     made += write_confident_labels(job.dataset, seeds, image_ids=own, out_dir=out_dir, settings=settings)
     clock.stop("confident_label", made)
 

@@ -1,5 +1,6 @@
 """Every preset of every stage builds its network; no weights are read and none are computed."""
 
+import runpy
 import warnings
 
 import pytest
@@ -7,10 +8,13 @@ import torch
 from mmengine.registry import DefaultScope
 from mmseg.registry import MODELS
 
+import refine.methods
 import segment.backbone
 import segment.deeplabv2  # noqa: F401  registers the head
 from refine.train import build_irnet
-from seeds.train import build_network
+from seeds.methods import Plan, check_settings, find_method
+from seeds.methods.trained import TrainedMethod
+from seeds.train import build_predictor
 from segment.train import complete_config
 from wsss.artifacts import Artifact
 from wsss.config import CONFIG_DIR, load_config
@@ -32,17 +36,34 @@ def build_on_meta(build):
 @pytest.mark.parametrize("file", presets("seeds"), ids=lambda file: file.stem)
 def test_seeds(file):
     config = load_config("seeds", "-", path=file)
-    if config.method == "combine":  # has no network: it adds the maps of others
+    check_settings(config)
+    method = find_method(config.method)
+    if not isinstance(method, TrainedMethod):  # it has no network: it adds the maps of others
         assert len(config.reads) >= 2
         return
     config.model.pretrained = None
-    network = build_on_meta(lambda: build_network(config, 7, steps_per_epoch=10))
+    plan = Plan(config, tuple("abcdefg"), 160)
+    network = build_on_meta(lambda: build_predictor(method, plan))
     assert any(parameter.shape[0] == 7 for parameter in network.parameters())
+
+
+@pytest.mark.parametrize("file", presets("seeds"), ids=lambda file: file.stem)
+def test_a_seed_preset_is_read_in_few_files_and_says_how_to_run_it(file):
+    own = runpy.run_path(str(file))
+    # The data set, and at most one more; the defaults of method and stage need not be looked up.
+    assert len(own["_base_"]) <= 2
+    assert all("_base_" not in runpy.run_path(str(file.parent / base)) for base in own["_base_"])
+    head = file.read_text().partition("_base_")[0]
+    assert head.startswith("# tools/run_stage.sh seeds ")
+    assert "method" in own
 
 
 @pytest.mark.parametrize("file", presets("refine"), ids=lambda file: file.stem)
 def test_refine(file, tmp_path):
     config = load_config("refine", "-", path=file)
+    assert refine.methods.check_settings(config).name == config.method
+    if config.method == "crf":  # has no network
+        return
     config.model.update(pretrained=None, weights_from=None)
     assert len(list(build_on_meta(lambda: build_irnet(config, Artifact(tmp_path, {}))).parameters())) > 0
 

@@ -44,7 +44,7 @@ def test_labels_lie_on_their_pixels(tmp_path, size):
         red = item["image"][0, 2::4, 2::4] * IMAGENET_STD[0] + IMAGENET_MEAN[0]
         inside = item["label"] != 255
         np.testing.assert_allclose(red[inside] * 255, item["label"][inside].float() * 10, atol=1e-3)
-        # Padding is the mean colour, 0 after normalisation.
+        # Padding is the mean colour, 0 after normalization.
         assert (item["image"][:, 2::4, 2::4][:, ~inside] == 0).all()
         assert abs(inside.sum().item() - (min(size[0], 48) // 4) * (min(size[1], 48) // 4)) <= 12
         kinds.add(item["label"].numpy().tobytes())

@@ -1,4 +1,4 @@
-"""From walked seeds to masks: normalisation, background score, seed power, files."""
+"""From walked seeds to masks: normalization, background score, seed power, files."""
 
 import numpy as np
 import pytest

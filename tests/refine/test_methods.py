@@ -8,14 +8,16 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
+from refine.class_maps import with_class_map
 from refine.clock import Clock
-from refine.labels import confident_label
+from refine.guard import check_seeds
+from refine.labels import confident_label, read_seed_as_set
 from refine.methods import BUILT_IN, check_settings, find_method, method_defaults, method_of_key
 from refine.methods.crf import read_as_set
 from refine.stage import STAGE, run
-from wsss.artifacts import Artifact, read_mask, write_mask, write_seed
+from wsss.artifacts import Artifact, Seed, read_mask, read_seed, write_mask, write_seed
 from wsss.config import CONFIG_DIR, Settings, load_config
-from wsss.errors import ConfigError
+from wsss.errors import ArtifactError, ConfigError
 from wsss.stage import Job
 from wsss.thresholds import Threshold
 
@@ -57,6 +59,7 @@ def job(tmp_path):
         tags=lambda one: (1,),
         image_path=lambda one: tmp_path / "images" / f"{one}.png",
         mask_path=lambda one: tmp_path / "truth" / f"{one}.png",
+        truth=lambda one: read_mask(tmp_path / "truth" / f"{one}.png"),
     )
     seeds = Artifact(tmp_path / "seeds", {"kind": "seeds", "split": "train", "key": "k", "image_ids": IDS})
     return Job(
@@ -91,6 +94,12 @@ def test_a_key_belongs_to_the_methods_that_have_it():
     assert method_of_key("infer.beta") == ("irn",)
     assert method_of_key("infer.seed_power") == ("crf", "irn")
     assert method_of_key("infer.nothing") == ()
+
+
+def test_a_config_without_a_method_is_irns(tmp_path):
+    (tmp_path / "own.py").write_text("infer = dict(beta=8.0)")
+    config = load_config("refine", "-", path=tmp_path / "own.py")
+    assert (config.method, config.infer.beta, config.infer.steps) == ("irn", 8.0, 256)
 
 
 def test_defaults_are_copies():
@@ -190,3 +199,56 @@ def test_image_specific_thresholds_stand_in_for_the_fixed_one(job):
     job.config.infer.image_specific = True
     find_method("crf").write_masks(job, IDS, Clock())
     assert not masks_of(job).any()
+
+
+def write_agnostic(job, image_id):
+    """Leave of a seed its map, halved, as a class-agnostic one."""
+    seed = read_seed(job.inputs["seeds"].file(image_id))
+    write_seed(
+        job.inputs["seeds"].file(image_id),
+        classes=np.zeros(0),
+        maps=np.zeros((0, 10, 12)),
+        size=SIZE,
+        foreground=seed.maps[0] / 2,
+    )
+
+
+def test_a_class_agnostic_map_is_the_map_of_the_only_tag():
+    foreground = np.array([[0.1, 0.2], [0.4, 0.0]], np.float32)
+    alone = Seed(np.zeros(0, np.uint8), np.zeros((0, 2, 2), np.float32), (8, 8), foreground=foreground)
+    seed = with_class_map(alone, (3,))
+    assert seed.classes.tolist() == [3]
+    np.testing.assert_allclose(seed.maps, [[[0.25, 0.5], [1, 0]]], atol=1e-4)
+    assert with_class_map(alone, (3, 4)) is alone
+    assert with_class_map(alone, ()) is alone
+    assert with_class_map(seed, (3,)) is seed
+
+
+def test_agnostic_seeds_of_one_tag_make_the_masks_of_class_seeds(job):
+    job.config.infer.crf = False
+    find_method("crf").write_masks(job, IDS, Clock())
+    before = masks_of(job)
+    for one in IDS:
+        (job.out_dir / f"{one}.png").unlink()
+        write_agnostic(job, one)
+    result = run(job)
+    # The class map's maximum is .9, and the agnostic one's becomes 1: no pixel passes .3 by that.
+    np.testing.assert_array_equal(masks_of(job), before)
+    assert result.figures["mIoU"] > 0.5
+    labels = {"image_specific": False}
+    seed = read_seed_as_set(job.inputs["seeds"].file("a"), labels, (1,))
+    assert (seed.classes.tolist(), seed.maps.shape) == ([1], (1, 10, 12))
+    with pytest.raises(ArtifactError, match="expected seeds with image-specific thresholds, got"):
+        read_seed_as_set(job.inputs["seeds"].file("a"), {"image_specific": True, "calibrated_to": 0.2}, (1,))
+
+
+def test_agnostic_seeds_that_name_no_class_are_refused_in_one_line(job):
+    write_agnostic(job, "a")
+    seeds, dataset = job.inputs["seeds"], job.dataset
+    with pytest.raises(ArtifactError, match=r"class-agnostic map alone for the tags \[1\], the method"):
+        check_seeds(seeds, dataset, accepts_agnostic=False)
+    dataset.tags = lambda one: (1, 2)
+    with pytest.raises(ArtifactError, match=r"alone for the tags \[1, 2\], maps of its") as caught:
+        run(job)
+    assert "got 2 seeds and 1 problems" in str(caught.value)
+    assert "\n" not in str(caught.value)

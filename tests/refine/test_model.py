@@ -6,6 +6,9 @@ import torch
 from refine.model import IRNet, edge_of_image
 from wsss.errors import ConfigError
 
+# The second has no level at stride 4 or less.
+OF_TIMM = ["timm:swin_tiny_patch4_window7_224", "timm:vit_tiny_patch16_224"]
+
 
 @pytest.fixture(scope="module")
 def resnet18():
@@ -38,7 +41,7 @@ def test_channel_plan_of_resnet50():
     assert groups == [4] * 5 + [8, 16, 16, 16, 16, 16, 16]
 
 
-@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "mobilenetv1_100"])
+@pytest.mark.parametrize("backbone", ["resnet18", "mobilenet_v2", "mobilenetv1_100", *OF_TIMM])
 @pytest.mark.parametrize("size", [(1, 1), (17, 33), (64, 95)])
 def test_outputs_are_at_stride_4(backbone, size):
     network = IRNet(backbone).eval()

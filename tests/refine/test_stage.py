@@ -35,7 +35,7 @@ class Blocks:
     classes = CLASSES
 
     def __init__(self, folder: Path, *, truth: bool = True) -> None:
-        self.folder, self.truth = folder, truth
+        self.folder, self.has_truth = folder, truth
         rng = np.random.default_rng(0)
         for number, image_id in enumerate(self.ids("train")):
             mask = np.zeros(SIZE, np.uint8)
@@ -55,7 +55,10 @@ class Blocks:
         return (self.ids("train").index(image_id) % 2 + 1,)
 
     def mask_path(self, image_id: str) -> Path | None:
-        return self.folder / "truth" / f"{image_id}.png" if self.truth else None
+        return self.folder / "truth" / f"{image_id}.png" if self.has_truth else None
+
+    def truth(self, image_id: str) -> np.ndarray:
+        return read_mask(self.mask_path(image_id))
 
 
 @pytest.fixture
@@ -132,6 +135,30 @@ def test_stage_publishes_masks_and_continues(job, blocks, monkeypatch):
     # None: all of it lay there already.
     assert (seconds["confident_label"], seconds["training"], seconds["edge"]) == (None, None, None)
     assert seconds["walk"] > 0
+
+
+def test_class_agnostic_seeds_are_the_maps_of_the_only_tag(job, blocks, seeds, tmp_path):
+    job.config.model.displacement = False
+    plain = tmp_path / "plain"
+    settings = job.config.labels
+    write_confident_labels(blocks, seeds, image_ids=seeds.ids, out_dir=plain, settings=settings)
+    for image_id in seeds.ids:
+        class_map = read_seed(seeds.file(image_id)).maps[0]
+        write_seed(
+            seeds.file(image_id),
+            classes=np.zeros(0),
+            maps=np.zeros((0, 12, 10)),
+            size=SIZE,
+            foreground=class_map / 2,
+        )
+    run(job)
+    for image_id in seeds.ids:
+        assert read_seed(job.out_dir / "walk" / f"{image_id}.npz").classes.tolist() == [
+            *blocks.tags(image_id)
+        ]
+        # The maps differ by a factor alone, and no pixel passes a threshold by it.
+        label = read_mask(job.out_dir / "confident" / f"{image_id}.png")
+        np.testing.assert_array_equal(label, read_mask(plain / f"{image_id}.png"))
 
 
 def test_no_ground_truth_no_score(job, tmp_path):

@@ -10,6 +10,7 @@ import torch
 from refine.infer import WalkScores, mask_of_scores, read_edge, read_walk, walk_seed, write_edge
 from refine.sweep import otsu_score, sweep_masks
 from wsss.artifacts import open_artifact, read_mask, read_seed, write_mask, write_seed
+from wsss.datasets.base import LabelFile
 from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import evaluate_masks
 
@@ -24,8 +25,17 @@ class Truths:
     folder: object
     classes = ("one", "two")
 
+    def tags(self, image_id):
+        return (1, 2)
+
     def mask_path(self, image_id):
         return self.folder / f"{image_id}.png" if image_id != "c" else None
+
+    def truth_file(self, image_id):
+        return LabelFile(self.mask_path(image_id), num_classes=2)
+
+    def truth(self, image_id):
+        return self.truth_file(image_id).read()
 
 
 @pytest.fixture
@@ -116,11 +126,29 @@ def test_other_seeds_are_refused(published):
     assert read_mask(masks.file("a")).shape == SIZE
 
 
+def test_ground_truth_is_read_with_the_labels_of_the_data_set(published):
+    """A data set may take part of the classes in the files: the rows are those of files rewritten by hand."""
+    masks = open_artifact(published / "masks")
+    table = np.full(256, 255, np.uint8)
+    table[[0, 1, 2]] = 0, 2, 255
+
+    class Part(Truths):
+        def truth_file(self, image_id):
+            return LabelFile(self.mask_path(image_id), num_classes=2, relabel=table)
+
+    for image_id in ("a", "b"):
+        truth = read_mask(published / "truth" / f"{image_id}.png")
+        write_mask(published / "rewritten" / f"{image_id}.png", table[truth])
+    found = sweep_masks(masks, Part(published / "truth"), num_workers=2)
+    assert found == sweep_masks(masks, Truths(published / "rewritten"), num_workers=1)
+    assert found != sweep_masks(masks, Truths(published / "truth"), num_workers=1)
+
+
 def test_nothing_to_sweep(published):
     masks = open_artifact(published / "masks")
     blind = Truths(published)
     blind.mask_path = lambda image_id: None
     with pytest.raises(DataError, match="expected ground truth for some of 3 images, found none"):
         sweep_masks(masks, blind)
-    with pytest.raises(ArtifactError, match=r"expected masks of the stage refine in .*seeds, got seeds"):
+    with pytest.raises(ArtifactError, match=r"expected masks of the method irn in .*seeds, got seeds"):
         sweep_masks(open_artifact(published / "seeds"), Truths(published / "truth"))

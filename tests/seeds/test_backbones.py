@@ -1,12 +1,21 @@
-"""One training step of BAS on each kind of backbone, on a size that no stride divides."""
+"""One training step of BAS and CAM on each kind of backbone, on a size that no stride divides."""
 
 import pytest
 import torch
 
+from seeds.cam import CAMNet
 from seeds.model import BASNet
 
+# Window transformer, plain transformers of two patch sizes, convolutions with layer norm.
+OF_TIMM = [
+    "timm:swin_tiny_patch4_window7_224",
+    "timm:vit_tiny_patch16_224",
+    "timm:vit_small_patch14_dinov2",
+    "timm:convnext_atto",
+]
 
-@pytest.mark.parametrize("name", ["vgg16", "inception_v3", "mobilenet_v2", "resnet18"])
+
+@pytest.mark.parametrize("name", ["vgg16", "inception_v3", "mobilenet_v2", "resnet18", *OF_TIMM])
 def test_one_step(name):
     size = (70, 45)
     torch.manual_seed(0)
@@ -22,3 +31,22 @@ def test_one_step(name):
     assert all(p.grad is not None for p in network.backbone.parameters())
     height, width = (-(-side // 16) for side in size)
     assert network.eval().seed_maps(batch["image"]).shape == (2, 4, height, width)
+
+
+@pytest.mark.parametrize("name", OF_TIMM)
+def test_one_step_of_cam(name):
+    torch.manual_seed(0)
+    network = CAMNet(name, 3).train()
+    image, tags = torch.randn(2, 3, 70, 45), torch.tensor([[1.0, 0, 0], [0, 1, 1]])
+    loss = network.training_losses({"image": image, "tags": tags}, step=0)["loss"]
+    loss.backward()
+    assert loss.isfinite()
+    frozen = [p.grad is None for level in network.backbone.levels[:3] for p in level.parameters()]
+    assert frozen
+    assert all(frozen)
+    assert all(p.grad is not None for level in network.backbone.levels[3:] for p in level.parameters())
+    # In two steps, as it is run over scales and flips, it is the same network.
+    network.eval()
+    with torch.no_grad():
+        torch.testing.assert_close(network.classify(network.extract(image)), network(image))
+    assert network.seed_maps(image).shape == (2, 3, 5, 3)

@@ -103,11 +103,50 @@ def test_seeds_are_fused_before_they_are_normalized(tmp_path, fuse, expected):
     image[:, :8, 1], image[:, 8:, 1] = 102, 204  # green .4 and .8 against blue .4 and .2
     image[:, :8, 2], image[:, 8:, 2] = 102, 51
     Image.fromarray(image).save(tmp_path / "one.png")
-    write_seeds(RedGreenBlue(), OneImage(tmp_path), ["one"], out_dir=tmp_path, settings=settings(fuse=fuse))
+    kind = "class" if fuse is None else "both"
+    write_seeds(
+        RedGreenBlue(),
+        OneImage(tmp_path),
+        ["one"],
+        out_dir=tmp_path,
+        settings=settings(fuse=fuse),
+        kind=kind,
+    )
     seed = read_seed(tmp_path / "one.npz")
     assert seed.classes.tolist() == [2]
     assert seed.thresholds is None
     np.testing.assert_allclose(seed.maps[0, 0, [0, -1]], expected, atol=0.02)
+    assert (seed.foreground is None) == (fuse is None)
+    if seed.foreground is not None:
+        np.testing.assert_allclose(seed.foreground[0, [0, -1]], [0.4, 0.2], atol=0.02)
+
+
+class Blue(RedGreenBlue):
+    """Blue as the class-agnostic map, nothing else; logits are the colours' means."""
+
+    def seed_maps(self, image):
+        return super().seed_maps(image)[:, 2:]
+
+    def logits(self, image):
+        return super().seed_maps(image).mean(dim=(2, 3))[:, :2]
+
+
+@pytest.mark.parametrize(("labels", "classes"), [((2,), [2]), ((1, 2), [])])
+def test_an_agnostic_map_is_the_class_map_of_images_with_one_tag(tmp_path, labels, classes):
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, :8, 2], image[:, 8:, 2] = 102, 51
+    image[:, :, 1] = 204
+    Image.fromarray(image).save(tmp_path / "one.png")
+    dataset = OneImage(tmp_path)
+    dataset.tags = lambda image_id: labels
+    write_seeds(Blue(), dataset, ["one"], out_dir=tmp_path, settings=settings(logits=True), kind="agnostic")
+    seed = read_seed(tmp_path / "one.npz")
+    assert seed.classes.tolist() == classes
+    assert seed.maps.shape == (len(classes), 2, 4)
+    np.testing.assert_allclose(seed.foreground[0, [0, -1]], [0.4, 0.2], atol=0.02)
+    np.testing.assert_allclose(seed.logits, [0, 0.8], atol=0.01)
+    if classes:
+        np.testing.assert_allclose(seed.maps[0, 0, [0, -1]], [1, 0.5], atol=0.03)
 
 
 class Halves(RedGreenBlue):

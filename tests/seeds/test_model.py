@@ -112,7 +112,7 @@ def test_maps_do_not_run_the_tail(network, batch):
 
 
 def test_fixed_batch_norm_survives_train(batch):
-    network = BASNet("resnet18", 3, fixed_batch_norm=True).train()
+    network = BASNet("resnet18", 3, batch_norm="fixed").train()
     before = running_statistics(network)
     network.losses(*batch)
     after = running_statistics(network)
@@ -133,7 +133,7 @@ def test_a_common_mean_of_the_features_opens_no_map_once_they_are_normalized():
 
 
 def test_normalized_features_keep_learning_their_statistics_with_fixed_batch_norm(batch):
-    network = BASNet("resnet18", 3, normalize_features=True, fixed_batch_norm=True).train()
+    network = BASNet("resnet18", 3, normalize_features=True, batch_norm="fixed").train()
     before = network.normalizer.running_mean.clone()
     network.losses(*batch)
     assert not torch.equal(network.normalizer.running_mean, before)

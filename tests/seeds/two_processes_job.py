@@ -47,7 +47,7 @@ class Losses(Hook):
 def train(out_dir):
     """Train one step of warm-up and two of all losses; gives the losses of each and the weights."""
     torch.manual_seed(0)
-    network = BASNet("plain8", 3, True, warmup_steps=1, fixed_batch_norm=True)
+    network = BASNet("plain8", 3, True, warmup_steps=1, batch_norm="fixed")
     losses = Losses()
     train_network(
         network,

@@ -6,6 +6,7 @@ import pytest
 from segment.checks import LabelCheck, check_labels, refuse_wrong_masks
 from segment.dataset import label_files
 from wsss.artifacts import read_mask, write_mask
+from wsss.datasets.base import LabelFile
 from wsss.errors import ArtifactError
 
 
@@ -108,4 +109,4 @@ def test_wrong_files_are_named(demo, tmp_path, mask, message):
     shape = read_mask(demo.mask_path(image_id)).shape
     write_mask(tmp_path / f"{image_id}.png", np.full(shape, 7) if mask is None else mask)
     with pytest.raises(ArtifactError, match=rf"{message} at .*{image_id}"):
-        check_labels(demo, {image_id: tmp_path / f"{image_id}.png"})
+        check_labels(demo, {image_id: LabelFile(tmp_path / f"{image_id}.png", num_classes=6)})

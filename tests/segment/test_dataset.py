@@ -8,6 +8,7 @@ from mmseg.registry import DATASETS, TRANSFORMS
 from PIL import Image
 
 import segment.transforms  # noqa: F401  (registers)
+from segment.checks import check_labels
 from segment.dataset import ProjectDataset, dataset_settings, label_files
 from wsss.artifacts import MANIFEST, read_mask, voc_palette, write_json, write_mask
 from wsss.errors import ArtifactError, ConfigError, DataError
@@ -92,6 +93,26 @@ def test_dataset_serves_ground_truth_of_the_right_split(demo, demo_settings):
             assert built.get_data_info(index)["image_id"] == image_id
             label = built[index]["data_samples"].gt_sem_seg.data[0]
             assert np.array_equal(label, read_mask(demo.mask_path(image_id)))
+
+
+def test_full_supervision_with_part_of_the_classes(demo, demo_settings):
+    part = (demo.classes[4], demo.classes[1])
+    settings = {"type": "voc", "root": str(demo.root), "labels": str(demo.root / "cls_labels.npy")}
+    settings |= {key: demo_settings[key] for key in ("train_split", "val_split")}
+    settings |= {"classes": demo.classes, "only": part}
+    built = ProjectDataset(dataset=settings, pipeline=PLAIN)
+    assert built.metainfo["classes"] == ("background", *part)
+    table = np.full(256, 255)
+    table[[0, 5, 2]] = 0, 1, 2
+    seen = set()
+    for index, image_id in enumerate(demo.ids("train")):
+        label = built[index]["data_samples"].gt_sem_seg.data[0]
+        assert np.array_equal(label, table[read_mask(demo.mask_path(image_id))])
+        seen |= set(label.unique().tolist())
+    assert {0, 255} < seen <= {0, 1, 2, 255}
+    check = check_labels(built.dataset, label_files(built.dataset, built.dataset.ids("train"), None))
+    assert check.identical == check.compared > 0
+    assert not check.untagged
 
 
 def test_dataset_names_background_and_palette(demo, demo_settings):

@@ -151,6 +151,32 @@ def test_backbones_give_a_feature_at_the_output_stride(name):
 
 
 @pytest.mark.parametrize(
+    ("name", "settings", "size"),
+    [
+        ("timm:convnext_atto", {"output_stride": 8}, (9, 7)),
+        ("timm:swin_tiny_patch4_window7_224", {"output_stride": 16, "dilate": False}, (5, 4)),
+        ("timm:vit_small_patch14_dinov2", {"output_stride": 16, "dilate": False}, (5, 4)),
+    ],
+)
+def test_networks_of_timm_learn_under_the_head(name, settings, size):
+    backbone = {"type": "CutBackbone", "name": name, **settings}
+    channels = MODELS.build(backbone).network.channels
+    head = {"type": "DeepLabV2Head", "in_channels": channels[-1], "num_classes": 4, "in_index": 4}
+    network = build_segmentor(
+        backbone=backbone,
+        decode_head={**head, "loss_decode": {"type": "CrossEntropyLoss", "avg_non_ignore": True}},
+        train_scales=(1.0,),
+    )
+    network.train()
+    image = torch.randn(1, 3, 66, 50)
+    assert network.backbone(image)[-1].shape == (1, channels[-1], *size)
+    losses = network.loss(image, samples_of(torch.randint(0, 4, (1, 66, 50))))
+    sum(value for key, value in losses.items() if "loss" in key).backward()
+    # freeze_norm concerns batch norm alone: there is none.
+    assert all(parameter.grad is not None for parameter in network.parameters())
+
+
+@pytest.mark.parametrize(
     ("settings", "message"),
     [
         pytest.param({"train_scales": ()}, "expected positive train_scales, got []", id="no-scale"),

@@ -19,7 +19,7 @@ from wsss.errors import ArtifactError
 from wsss.images import read_image
 
 
-class Normaliser(nn.Module):
+class Normalizer(nn.Module):
     def __init__(self):
         super().__init__()
         self.register_buffer("mean", torch.tensor([10.0, 20.0, 30.0]).view(3, 1, 1))
@@ -31,7 +31,7 @@ class Fake(nn.Module):
 
     def __init__(self, labels=3):
         super().__init__()
-        self.data_preprocessor = Normaliser()
+        self.data_preprocessor = Normalizer()
         self.test_cfg = Config({"mode": "whole"})
         generator = torch.Generator().manual_seed(0)
         # Small, so that the softmax is not at its ends, where any average would do.

@@ -36,7 +36,7 @@ class TwoParts(nn.Module):
         self.decode_head = nn.Conv2d(1, 1, 1)
 
 
-def build_optim(**paramwise):
+def build_optim(network=None, **paramwise):
     constructor = OPTIM_WRAPPER_CONSTRUCTORS.build(
         {
             "type": "DeepLabOptimWrapperConstructor",
@@ -44,7 +44,7 @@ def build_optim(**paramwise):
             "paramwise_cfg": paramwise,
         }
     )
-    return constructor(TwoParts())
+    return constructor(TwoParts() if network is None else network)
 
 
 @pytest.mark.parametrize(
@@ -60,6 +60,24 @@ def test_head_and_its_biases_have_rates_of_their_own(factors, rates):
     assert [group["weight_decay"] for group in groups] == [0.5, 0.5, 0.0]
     # Backbone: weight and bias; what has no gradient is left out.
     assert [len(group["params"]) for group in groups] == [2, 1, 1]
+
+
+class Transformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.backbone = build_backbone("timm:vit_tiny_patch16_224")
+        self.decode_head = nn.Conv2d(192, 3, 1)
+
+
+def test_lower_levels_learn_slower_and_norms_are_not_decayed():
+    network = Transformer()
+    groups = build_optim(network=network, layer_decay=0.5, decay_norms=False).optimizer.param_groups
+    # Levels 4 to 0, each its weights and then its norms and biases; the head's weights and biases.
+    assert [group["lr"] for group in groups] == pytest.approx(
+        [0.1, 0.1, 0.05, 0.05, 0.025, 0.025, 0.0125, 0.0125, 0.00625, 0.00625, 1.0, 2.0]
+    )
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0] * 6
+    assert sum(len(group["params"]) for group in groups) == len(list(network.parameters()))
 
 
 def test_misspelt_factor_is_refused():

@@ -8,6 +8,7 @@ from PIL import Image
 
 from wsss.artifacts import (
     atomic_write,
+    grid_of,
     open_artifact,
     read_mask,
     read_seed,
@@ -63,6 +64,20 @@ def test_seed_without_thresholds_cannot_be_calibrated(tmp_path):
         read_seed(tmp_path / "a.npz").calibrated(0.5)
 
 
+def test_foreground_map_and_logits_come_back(tmp_path):
+    foreground = np.random.default_rng(0).random((3, 3), np.float32)
+    maps = np.zeros((0, 3, 3))
+    extra = {"foreground": foreground, "logits": np.array([-3.5, 1e5])}
+    write_seed(tmp_path / "a.npz", classes=np.zeros(0), maps=maps, size=(9, 9), **extra)
+    seed = read_seed(tmp_path / "a.npz")
+    assert seed.foreground.dtype == seed.logits.dtype == np.float32
+    np.testing.assert_allclose(seed.foreground, foreground, atol=5e-4)  # float16 in [0, 1]
+    assert seed.logits.tolist() == [-3.5, 1e5]
+    write_seed(tmp_path / "b.npz", classes=np.zeros(0), maps=maps, size=(9, 9))
+    assert read_seed(tmp_path / "b.npz").foreground is None
+    assert read_seed(tmp_path / "b.npz").logits is None
+
+
 def test_seed_without_classes(tmp_path):
     write_seed(tmp_path / "a.npz", classes=np.zeros(0), maps=np.zeros((0, 1, 1)), size=(4, 4))
     assert read_seed(tmp_path / "a.npz").upsample().shape == (0, 4, 4)
@@ -80,6 +95,15 @@ def test_seed_without_classes(tmp_path):
         ),
         pytest.param({"thresholds": np.array([1.0])}, r"a threshold in \(0, 1\)", id="threshold-one"),
         pytest.param({"thresholds": np.array([0.3, 0.4])}, "each of 1 maps", id="two-thresholds"),
+        pytest.param(
+            {"foreground": np.full((10, 13), 1.1)}, r"foreground map .* in \[0, 1\]", id="above-one"
+        ),
+        pytest.param({"foreground": np.zeros((9, 13))}, r"got \(9, 13\)", id="other-foreground"),
+        pytest.param({"foreground": np.full((10, 13), np.nan)}, "of nan to nan", id="nan-foreground"),
+        pytest.param(
+            {"logits": np.array([np.inf, 0])}, r"finite logits \(C,\), got .* 1 that", id="inf-logits"
+        ),
+        pytest.param({"logits": np.zeros((1, 2))}, r"got \(1, 2\)", id="logits-of-two-images"),
     ],
 )
 def test_bad_seeds_are_not_written(tmp_path, change, message):
@@ -189,3 +213,8 @@ def test_open_gives_the_payload(tmp_path):
     artifact = open_artifact(tmp_path)
     assert (artifact.kind, artifact.split, artifact.key, artifact.ids) == ("masks", "train", "k", ("a",))
     assert artifact.file("a") == tmp_path / "a.png"
+
+
+@pytest.mark.parametrize(("size", "grid"), [((1, 1), (1, 1)), ((4, 5), (1, 2)), ((37, 50), (10, 13))])
+def test_grid_has_a_cell_for_every_four_pixels_begun(size, grid):
+    assert grid_of(size) == grid

@@ -10,7 +10,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from wsss.backbones import build_backbone, freeze_batch_norm, weights_sha256
+from wsss.backbones import (
+    _BUILDERS,
+    OUTPUT_STRIDES,
+    Cut,
+    build_backbone,
+    freeze_batch_norm,
+    weights_sha256,
+)
 from wsss.errors import ConfigError
 
 IMAGE = torch.randn(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
@@ -104,14 +111,50 @@ def test_inception_is_torchvisions_away_from_the_borders(inception):
     torch.testing.assert_close(got[inside], expected[inside])
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v2", "vgg16", "inception_v3"])
-def test_grid_of_any_size(name):
-    backbone = build_backbone(name).eval()
-    for size in ((1, 1), (33, 70), (63, 65)):
+@pytest.mark.parametrize("output_stride", OUTPUT_STRIDES)
+@pytest.mark.parametrize("name", sorted(set(_BUILDERS) - {"resnet34", "resnet101"}))
+def test_grid_of_any_size(name, output_stride):
+    if (name, output_stride) == ("plain8", 32):
+        with pytest.raises(ConfigError, match=r"expected output_stride 16 or less for plain8, .* got 32"):
+            build_backbone(name, output_stride=output_stride)
+        return
+    backbone = build_backbone(name, output_stride=output_stride).eval()
+    assert backbone.strides[-1] == output_stride
+    for size in ((1, 1), (33, 47), (41, 50), (63, 65)):
         with torch.no_grad():
             features = backbone(torch.zeros(1, 3, *size))
         for feature, channels, stride in zip(features, backbone.channels, backbone.strides, strict=True):
             assert feature.shape == (1, channels, math.ceil(size[0] / stride), math.ceil(size[1] / stride))
+
+
+def declare(monkeypatch, levels, channels, strides):
+    """A network of somebody else's under the name ``own``."""
+    cut = Cut(nn.Sequential(*levels), levels, channels, strides)
+    monkeypatch.setitem(_BUILDERS, "own", lambda imagenet: cut)
+
+
+def level(*layers):
+    return nn.Sequential(*(nn.Conv2d(inputs, outputs, side, side) for inputs, outputs, side in layers))
+
+
+def test_a_stride_that_cannot_be_taken_away_in_part_is_refused(monkeypatch):
+    """Patches of 16 pixels would lose all of their stride: the map would be as large as the image."""
+    levels = [level((3, 4, 16)), *(level((4, 4, 1)) for _ in range(4))]
+    declare(monkeypatch, levels, (4,) * 5, (16,) * 5)
+    with pytest.raises(
+        ConfigError, match=r"with a stride of 8 for output_stride=8, got a Conv2d of stride 16"
+    ):
+        build_backbone("own", output_stride=8)
+    assert build_backbone("own", output_stride=16).strides == (16,) * 5
+
+
+def test_levels_that_are_not_as_declared_are_refused(monkeypatch):
+    levels = [level((3, 4, 4)), level((4, 4, 1)), level((4, 4, 2)), level((4, 4, 2)), level((4, 4, 1))]
+    declare(monkeypatch, levels, (4,) * 5, (4, 4, 8, 16, 32))
+    with pytest.raises(
+        ConfigError, match=r"expected levels of own at strides \(4, 4, 8, 16, 32\), .* 16, 16\)"
+    ):
+        build_backbone("own", output_stride=32)
 
 
 @pytest.mark.parametrize(
@@ -204,6 +247,36 @@ def test_wrong_weights_are_refused(tmp_path):
         build_backbone("plain8", pretrained=tmp_path / "text.pth")
 
 
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("resnet18", r"\d+ entries are missing \(first: levels\.1\.0\.conv3\.weight\)"),
+        ("resnet101", r"\d+ of its entries have no place there \(first: layer3\.6\.conv1\.weight\)"),
+        (
+            "wide_resnet50_2",
+            r"have other shapes \(first: .*conv1\.weight is \(128, 64, 1, 1\), expected \(64, 64",
+        ),
+    ],
+)
+def test_weights_of_another_network_are_refused_in_one_line(source, message, tmp_path):
+    from torchvision import models
+
+    with torch.device("meta"):
+        shapes = models.get_model(source, weights=None).state_dict()
+    torch.save({key: torch.zeros(value.shape) for key, value in shapes.items()}, tmp_path / "other.pth")
+    with pytest.raises(
+        ConfigError, match=f"expected weights of resnet50 in .*other.pth, but .*{message}"
+    ) as caught:
+        build_backbone("resnet50", pretrained=tmp_path / "other.pth")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_deeper_network_saved_by_us_is_refused(tmp_path):
+    torch.save(build_backbone("resnet34").state_dict(), tmp_path / "ours.pth")
+    with pytest.raises(ConfigError, match=r"have no place there \(first: levels\.1\.2\.conv1\.weight\)"):
+        build_backbone("resnet18", pretrained=tmp_path / "ours.pth")
+
+
 def test_frozen_batch_norm_keeps_its_statistics():
     backbone = build_backbone("plain8").train()
     freeze_batch_norm(backbone)
@@ -211,3 +284,12 @@ def test_frozen_batch_norm_keeps_its_statistics():
     backbone(IMAGE)[-1].sum().backward()
     assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
     assert all(p.grad is None for n, p in backbone.named_parameters() if p.ndim == 1)
+
+
+def test_affine_parameters_of_batch_norm_may_go_on_learning():
+    backbone = build_backbone("plain8").train()
+    freeze_batch_norm(backbone, affine=False)
+    before = {k: v.clone() for k, v in backbone.state_dict().items()}
+    backbone(IMAGE)[-1].sum().backward()
+    assert all(torch.equal(value, before[key]) for key, value in backbone.state_dict().items())
+    assert all(p.grad is not None for p in backbone.parameters())

@@ -67,3 +67,8 @@ def test_absent_data_are_missing_not_bad(monkeypatch, tmp_path):
     )
     assert doctor._data_set("demo") == Check("data demo", "ok", "made on the spot")
     assert not (tmp_path / "no").exists()
+    made = {"type": "voc_boxes", "root": str(tmp_path / "no"), "images": str(tmp_path)}
+    monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(made))
+    assert doctor._data_set("voc_boxes") == Check("data voc_boxes", "ok", "made on the spot")
+    made |= {"images": str(tmp_path / "absent"), "train_split": "train", "val_split": "val"}
+    assert doctor._data_set("voc_boxes").state == "missing"

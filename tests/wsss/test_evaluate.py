@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from wsss.artifacts import MANIFEST, SCHEMA, Seed, open_artifact, write_json, write_mask, write_seed
+from wsss.artifacts import (
+    MANIFEST,
+    SCHEMA,
+    Seed,
+    open_artifact,
+    read_mask,
+    write_json,
+    write_mask,
+    write_seed,
+)
 from wsss.errors import DataError
 from wsss.evaluate import (
     THRESHOLDS,
@@ -27,6 +36,9 @@ class Toy:
     def mask_path(self, image_id):
         file = self.root / f"{image_id}.png"
         return file if file.is_file() else None
+
+    def truth(self, image_id):
+        return read_mask(self.mask_path(image_id))
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from torchvision.transforms import v2
 
 from wsss import images
 from wsss.errors import DataError
-from wsss.images import IMAGENET_MEAN, IMAGENET_STD, check_images, normalize_image, read_image
+from wsss.images import IMAGENET_MEAN, IMAGENET_STD, check_images, normalize_image, read_image, read_size
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -165,6 +165,18 @@ def test_all_broken_images_are_counted(folder):
         DataError, match=r"expected an image at .*a\.jpg, found no file.* \(and 1 images: gray\)"
     ):
         check_images(files)
+
+
+def test_size_of_the_stored_pixels(tmp_path, two):
+    header = Image.Exif()
+    header[0x0112] = 6
+    two.save(tmp_path / "turned.jpg", exif=header)
+    assert read_size(tmp_path / "turned.jpg") == (1, 2)
+    with pytest.raises(DataError, match="found no file"):
+        read_size(tmp_path / "none.jpg")
+    (tmp_path / "text.jpg").write_text("no image")
+    with pytest.raises(DataError, match=r"expected a whole image at .*text\.jpg, got: "):
+        read_size(tmp_path / "text.jpg")
 
 
 def test_normalized_by_hand():

@@ -3,7 +3,19 @@
 import wsss  # noqa: F401  the compatibility layer comes first
 
 # isort: split
-from wsss.cli import config, data, doctor, evaluate, exchange, report, run, status, submit  # noqa: F401
+from wsss.cli import (  # noqa: F401
+    config,
+    data,
+    data_boxes,
+    doctor,
+    evaluate,
+    evaluate_boxes,
+    exchange,
+    report,
+    run,
+    status,
+    submit,
+)
 from wsss.cli.app import app, main
 
 __all__ = ["app", "main"]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 import typer
+import typer.core
 from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from wsss.distributed import is_main, launcher
@@ -16,7 +17,20 @@ from wsss.log import logger
 # torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
 _SECONDS_TO_SPEAK = 5.0
 
-app = typer.Typer(no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
+
+class _Verbs(typer.core.TyperGroup):
+    """Verbs of two words: ``evaluate boxes`` beside ``evaluate``."""
+
+    # Typer has click inside or beside it, as its version goes.
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """The verb that the first word names, or the first two."""
+        both = " ".join(args[:2])
+        if both in self.commands and len(args) > 1:
+            return both, self.commands[both], args[2:]
+        return super().resolve_command(ctx, args)
+
+
+app = typer.Typer(cls=_Verbs, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
 _state = {"debug": False}
 
 

@@ -10,7 +10,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from wsss.artifacts import read_mask
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, from_here, print_json
 from wsss.config import load_dataset_settings
@@ -149,9 +148,8 @@ def _check_files(dataset: FolderDataSet) -> None:
     """Read every image, and every mask that is there."""
     for image_id in track(dataset.ids(ALL), "check images"):
         size = read_image(dataset.image_path(image_id)).shape[:2]
-        truth = dataset.mask_path(image_id)
-        if truth is not None:
-            read_mask(truth, num_classes=len(dataset.classes), size=size)
+        if dataset.mask_path(image_id) is not None:
+            dataset.truth(image_id, size=size)
 
 
 def _command_for(root: Path, given: Mapping[str, Path | None]) -> str:

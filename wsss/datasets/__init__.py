@@ -10,8 +10,11 @@ from typing import Any
 from wsss.datasets.base import DataSet
 from wsss.datasets.coco import CocoDataSet
 from wsss.datasets.demo import DemoDataSet
+from wsss.datasets.demo_boxes import DemoBoxesDataSet
 from wsss.datasets.folder import FolderDataSet
+from wsss.datasets.localization import LocalizationDataSet
 from wsss.datasets.voc import VOC_CLASSES, VocDataSet
+from wsss.datasets.voc_boxes import VocBoxesDataSet
 from wsss.errors import ConfigError
 
 __all__ = [
@@ -19,8 +22,11 @@ __all__ = [
     "VOC_CLASSES",
     "CocoDataSet",
     "DataSet",
+    "DemoBoxesDataSet",
     "DemoDataSet",
     "FolderDataSet",
+    "LocalizationDataSet",
+    "VocBoxesDataSet",
     "VocDataSet",
     "build_dataset",
 ]
@@ -28,12 +34,15 @@ __all__ = [
 DATASETS: dict[str, type[DataSet]] = {
     "coco": CocoDataSet,
     "demo": DemoDataSet,
+    "demo_boxes": DemoBoxesDataSet,
     "folder": FolderDataSet,
     "voc": VocDataSet,
+    "voc_boxes": VocBoxesDataSet,
+    "wsol": LocalizationDataSet,
 }
 
 # Which splits a stage works on; the stages read these, the data sets do not.
-_SPLIT_KEYS = ("train_split", "val_split")
+_SPLIT_KEYS = ("train_split", "val_split", "score_split")
 
 
 def build_dataset(cfg: Mapping[str, Any]) -> DataSet:

@@ -1,15 +1,47 @@
 """What every data set offers to the stages."""
 
 import abc
+import dataclasses
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
+from wsss.artifacts import read_mask
 from wsss.errors import DataError
 
 _NAMED = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class LabelFile:
+    """A label map on the disk and how it is read; little to send to another process.
+
+    Attributes:
+        path: palette or 8-bit grayscale PNG.
+        num_classes: number of classes in the file, without background; None: not checked.
+        relabel: (256,) uint8, the label for each value in the file; None: they are the labels.
+    """
+
+    path: Path
+    num_classes: int | None = None
+    relabel: NDArray[np.uint8] | None = None
+
+    def read(self, *, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Label map (H, W) uint8: 0 background, 1..C, 255 ignore.
+
+        Args:
+            size: expected (H, W).
+
+        Raises:
+            ArtifactError: the file is absent, damaged, of another size, or has values out of range.
+        """
+        mask = read_mask(self.path, num_classes=self.num_classes, size=size)
+        return mask if self.relabel is None else self.relabel[mask]
 
 
 class DataSet(abc.ABC):
@@ -45,7 +77,46 @@ class DataSet(abc.ABC):
 
     @abc.abstractmethod
     def mask_path(self, image_id: str) -> Path | None:
-        """File of the ground truth of one image: 0 background, 1..C, 255 ignore. None where there is none."""
+        """File of the ground truth of one image; None where there is none.
+
+        Its pixels are read by `truth`: the labels in it may be others than this data set's.
+        """
+
+    @property
+    def stored_classes(self) -> tuple[str, ...]:
+        """Names of the classes in the files of ground truth, in the order of their labels."""
+        return self.classes
+
+    def relabel(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Labels of this data set for those in a file of ground truth, value by value."""
+        return mask
+
+    def truth_file(self, image_id: str) -> LabelFile:
+        """The ground truth of one image, to be read later or in another process.
+
+        Raises:
+            DataError: the image has none.
+        """
+        path = self.mask_path(image_id)
+        if path is None:
+            raise DataError(f"expected ground truth for {image_id}, found none: leave it out of scoring")
+        values = np.arange(256, dtype=np.uint8)
+        labels = self.relabel(values)
+        changed = None if np.array_equal(labels, values) else labels
+        return LabelFile(path, len(self.stored_classes), changed)
+
+    def truth(self, image_id: str, *, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+        """Ground truth (H, W) uint8 of one image: 0 background, 1..C, 255 ignore.
+
+        Args:
+            image_id: an image that has one (`mask_path`).
+            size: expected (H, W).
+
+        Raises:
+            DataError: the image has none.
+            ArtifactError: its file is damaged, of another size, or has values out of range.
+        """
+        return self.truth_file(image_id).read(size=size)
 
     def check(self, split: str) -> None:
         """Refuse a split that cannot be trained on.

@@ -1,11 +1,6 @@
 """The demo data: made on the spot, seeded, with exact masks, in the folder layout of VOC."""
 
-import contextlib
-import fcntl
-import json
-import shutil
-import tempfile
-from collections.abc import Iterator
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +9,16 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.artifacts import write_mask
+from wsss.datasets.made import ensure_made
 from wsss.datasets.scenes import CREATURES, draw_scene
 from wsss.datasets.voc import VocDataSet
-from wsss.errors import ConfigError, DataError
-from wsss.log import logger
+from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 from wsss.progress import track
 
-STAMP = "settings.json"
 # Goes up whenever the pictures change, so that folders made by older code are made anew.
 _VERSION = 3
-_SMALLEST = 96
+SMALLEST = 96
 _SIDE_VARIATION = 0.125
 _COUNT_SHARES = (0.3, 0.4, 0.3)
 
@@ -57,55 +51,18 @@ class DemoDataSet(VocDataSet):
             DataError: the folder holds something else or cannot be written.
         """
         settings = {"version": _VERSION, "train": train, "val": val, "side": side, "seed": seed}
-        for key, least in (("train", 1), ("val", 1), ("side", _SMALLEST), ("seed", 0)):
+        for key, least in (("train", 1), ("val", 1), ("side", SMALLEST), ("seed", 0)):
             if type(settings[key]) is not int or settings[key] < least:
                 raise ConfigError(
                     f"expected a whole number of at least {least} for dataset.{key}, "
                     f"got {settings[key]!r}: change it"
                 )
         folder = resolve_path(root)
-        _ensure_made(folder, settings)
+        ensure_made(folder, settings, functools.partial(_write_data, settings), what="demo data")
         super().__init__(folder, labels=folder / "cls_labels.npy", name=name, classes=CREATURES)
 
 
-def _ensure_made(folder: Path, settings: dict[str, int]) -> None:
-    """Make the data in a folder beside the wanted one and rename it when it is whole."""
-    if _read_stamp(folder) == settings:
-        return
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        # Of several processes that start together one makes the data and the others wait for it.
-        with _locked(folder.parent / f".{folder.name}.lock"):
-            found = _read_stamp(folder)
-            if found == settings:
-                return
-            if found is None and folder.exists() and any(folder.iterdir()):
-                raise DataError(
-                    f"expected demo data or no folder at {folder}, got a folder without {STAMP}: "
-                    "move it away or set dataset.root"
-                )
-            _make(folder, settings)
-    except OSError as error:
-        raise DataError(
-            f"expected to make the demo data at {folder}, got: {error}: free space or set dataset.root"
-        ) from error
-
-
-def _make(folder: Path, settings: dict[str, int]) -> None:
-    prefix = f".{folder.name}-partial-"
-    for left in folder.parent.glob(f"{prefix}*"):
-        shutil.rmtree(left)
-    partial = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    logger.info("making the demo data at %s", folder)
-    _write_data(partial, settings)
-    (partial / STAMP).write_text(json.dumps(settings, indent=2) + "\n", encoding="utf-8")
-    partial.chmod(0o755)
-    if folder.exists():
-        shutil.rmtree(folder)
-    partial.rename(folder)
-
-
-def _write_data(folder: Path, settings: dict[str, int]) -> None:
+def _write_data(settings: dict[str, int], folder: Path) -> None:
     for name in ("JPEGImages", "SegmentationClassAug", "ImageSets/Segmentation"):
         (folder / name).mkdir(parents=True)
     labels: dict[str, NDArray[np.float32]] = {}
@@ -115,9 +72,7 @@ def _write_data(folder: Path, settings: dict[str, int]) -> None:
         for number, image_id in enumerate(track(ids, f"demo {split}")):
             # One generator for each image: the first images stay the same when there are more of them.
             rng = np.random.default_rng([settings["seed"], index, number])
-            low, high = (round(settings["side"] * (1 + sign * _SIDE_VARIATION)) for sign in (-1, 1))
-            size = (int(rng.integers(low, high + 1)), int(rng.integers(low, high + 1)))
-            scene = draw_scene(tags[number], size, rng)
+            scene = draw_scene(tags[number], draw_size(settings["side"], rng), rng)
             path = folder / "JPEGImages" / f"{image_id}.jpg"
             Image.fromarray(scene.image).save(path, quality=95, subsampling=0)
             write_mask(folder / "SegmentationClassAug" / f"{image_id}.png", scene.mask)
@@ -125,6 +80,12 @@ def _write_data(folder: Path, settings: dict[str, int]) -> None:
         (folder / "ImageSets" / "Segmentation" / f"{split}.txt").write_text("\n".join(ids) + "\n")
     rows: Any = labels
     np.save(folder / "cls_labels.npy", rows, allow_pickle=True)
+
+
+def draw_size(side: int, rng: np.random.Generator) -> tuple[int, int]:
+    """Draw height and width of one image, each within an eighth of ``side``."""
+    low, high = (round(side * (1 + sign * _SIDE_VARIATION)) for sign in (-1, 1))
+    return int(rng.integers(low, high + 1)), int(rng.integers(low, high + 1))
 
 
 def plan_tags(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
@@ -146,19 +107,3 @@ def plan_tags(count: int, rng: np.random.Generator) -> list[tuple[int, ...]]:
         used[chosen] += 1
         plan.append(tuple(int(index) + 1 for index in rng.permutation(chosen)))
     return plan
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the lock of a file; the system frees it when the process ends, however it ends."""
-    with path.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        yield
-
-
-def _read_stamp(folder: Path) -> dict[str, Any] | None:
-    try:
-        stamp = json.loads((folder / STAMP).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return stamp if isinstance(stamp, dict) else None

@@ -37,11 +37,13 @@ class Scene:
         image: (H, W, 3) uint8 RGB.
         mask: (H, W) uint8, 0 background, label of the class elsewhere.
         heads: (H, W) bool, the visible pixels of heads.
+        instances: (n, H, W) bool, the visible pixels of each creature, from the back to the front.
     """
 
     image: NDArray[np.uint8]
     mask: NDArray[np.uint8]
     heads: NDArray[np.bool_]
+    instances: NDArray[np.bool_]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,31 +76,38 @@ class _Creature:
         return self.body | self.head
 
 
-def draw_scene(labels: Sequence[int], size: tuple[int, int], rng: np.random.Generator) -> Scene:
+def draw_scene(
+    labels: Sequence[int], size: tuple[int, int], rng: np.random.Generator, *, repeated: bool = False
+) -> Scene:
     """Draw one picture that shows exactly the given classes, one creature each.
 
     Args:
         labels: one to three different labels, 1..6.
         size: (H, W) in pixels.
         rng: source of everything that varies.
+        repeated: labels may be the same: several creatures of one class.
 
     Raises:
         ValueError: no or too many labels, the same one twice, or one that there is not.
     """
-    if not 1 <= len(labels) <= 3 or len(set(labels)) != len(labels) or not set(labels) <= set(range(1, 7)):
+    unlike = repeated or len(set(labels)) == len(labels)
+    if not 1 <= len(labels) <= 3 or not unlike or not set(labels) <= set(range(1, 7)):
         raise ValueError(f"expected one to three different labels of 1..6, got {list(labels)}: choose others")
     creatures = _place_creatures(labels, size, rng)
     image = draw_ground(size, rng)
     mask = np.zeros(size, np.uint8)
     heads = np.zeros(size, bool)
-    for one in creatures:
+    instances = np.zeros((len(creatures), *size), bool)
+    for index, one in enumerate(creatures):
         canvas = image[one.window]
         canvas[one.body[one.window]] = _paint_body(one, rng)[one.body[one.window]]
         canvas[one.head[one.window]] = _paint_head(one, rng)[one.head[one.window]]
         mask[one.whole] = one.label
         heads = (heads & ~one.whole) | one.head
+        instances = instances & ~one.whole
+        instances[index] = one.whole
     image = image * rng.uniform(0.9, 1.08) + rng.normal(0, 0.015, image.shape)
-    return Scene((np.clip(image, 0, 1) * 255).round().astype(np.uint8), mask, heads)
+    return Scene((np.clip(image, 0, 1) * 255).round().astype(np.uint8), mask, heads, instances)
 
 
 def _place_creatures(

@@ -137,12 +137,17 @@ class VocDataSet(DataSet):
         return self._tags[image_id]
 
     def mask_path(self, image_id: str) -> Path | None:
-        """File of the ground truth of one image: 0 background, 1..C, 255 ignore. None where there is none."""
+        """File of the ground truth of one image, with the labels of all classes. None where there is none."""
         paths = (self.root / folder / f"{image_id}.png" for folder in _MASK_FOLDERS)
         return next((path for path in paths if path.is_file()), None)
 
+    @property
+    def stored_classes(self) -> tuple[str, ...]:
+        """Names of all classes in the files, also of those that this data set leaves out."""
+        return self._stored
+
     def relabel(self, mask: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Labels of this data set for those in a file of ground truth."""
+        """Labels of this data set for those in a file of ground truth; 255 for a class that is left out."""
         return mask if self.classes == self._stored else self._relabel[mask]
 
     @functools.cached_property

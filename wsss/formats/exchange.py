@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from PIL import Image
-
 from wsss.artifacts import (
+    IGNORE,
     MANIFEST,
     SCHEMA,
     SUFFIXES,
@@ -24,6 +23,7 @@ from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError, DataError
 from wsss.formats.masks import EXPORTED_MASKS, IMPORTED_MASKS
 from wsss.formats.seeds import SEEDS, RawSeed, fit_seed
+from wsss.images import read_size
 from wsss.log import logger
 from wsss.progress import track
 
@@ -197,21 +197,12 @@ def _open_output(dst: str | Path) -> Path:
 def _size(raw: RawSeed, image_id: str, dataset: DataSet | None, where: str) -> tuple[int, int]:
     """(H, W) of the image: from the data set if there is one, else from the file."""
     if dataset is not None:
-        return _image_size(dataset, image_id)
+        return read_size(dataset.image_path(image_id))
     if raw.size is None:
         raise DataError(
             f"expected full maps, which tell the image's size, for {where}, found none: give --dataset"
         )
     return raw.size
-
-
-def _image_size(dataset: DataSet, image_id: str) -> tuple[int, int]:
-    path = dataset.image_path(image_id)
-    try:
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, SyntaxError, ValueError) as error:
-        raise DataError(f"expected an image at {path}, got: {error}: replace the file") from error
 
 
 def _check_classes(classes: Sequence[int], dataset: DataSet, where: str) -> None:
@@ -223,13 +214,13 @@ def _check_classes(classes: Sequence[int], dataset: DataSet, where: str) -> None
 
 
 def _check_mask(mask: Any, dataset: DataSet, image_id: str, where: str) -> None:
-    size = _image_size(dataset, image_id)
+    size = read_size(dataset.image_path(image_id))
     if mask.shape != size:
         raise DataError(
             f"expected a mask of size {size} for {where}, got {mask.shape}: it is another image's"
         )
     count = len(dataset.classes)
-    wrong = sorted({*mask.ravel().tolist()} - {*range(count + 1), 255})
+    wrong = sorted({*mask.ravel().tolist()} - {*range(count + 1), IGNORE})
     if wrong:
         raise DataError(
             f"expected labels 0..{count} or 255 for {where}, got {wrong[:5]}: choose the format that it has"

@@ -15,11 +15,11 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsss.artifacts import Seed, atomic_write
+from wsss.artifacts import Seed, atomic_write, grid_of
 from wsss.errors import DataError
 from wsss.pickles import read_pickled
 
-# Maxima of 1.0000001 come from dividing; anything further off was never normalised.
+# Maxima of 1.0000001 come from dividing; anything further off was never normalized.
 _SLACK = 1e-3
 # Labels are stored in 8 bits; 0 is background and 255 means ignore.
 _MOST_CLASSES = 254
@@ -243,7 +243,7 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
     Raises:
         DataError: the maps are of another size, outside [0, 1] or not numbers.
     """
-    grid = ((size[0] - 1) // 4 + 1, (size[1] - 1) // 4 + 1)
+    grid = grid_of(size)
     maps = raw.maps
     if len(raw.classes) == 0:
         maps = np.zeros((0, *grid), np.float32)
@@ -270,7 +270,7 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
 @functools.lru_cache(maxsize=256)
 def _shrinker(side: int) -> NDArray[np.float32]:
     """Least-squares inverse of the bilinear upsampling along one side: ((side-1)//4+1, side)."""
-    cells = (side - 1) // 4 + 1
+    cells = grid_of((side, side))[0]
     grow = cv2.resize(np.eye(cells), (cells, side), interpolation=cv2.INTER_LINEAR)
     return np.linalg.pinv(grow.reshape(side, cells)).astype(np.float32)
 

@@ -143,10 +143,10 @@ def _line(image_id: str, shown: Sequence[Artifact], dataset: DataSet) -> dict[st
         else:
             mask = read_mask(artifact.file(image_id), size=image.shape[:2])
             cells.append(embed_image(draw_labels(image, mask)))
-    truth = dataset.mask_path(image_id)
-    cells.append(
-        "" if truth is None else embed_image(draw_labels(image, read_mask(truth, size=image.shape[:2])))
-    )
+    if dataset.mask_path(image_id) is None:
+        cells.append("")
+    else:
+        cells.append(embed_image(draw_labels(image, dataset.truth(image_id, size=image.shape[:2]))))
     tags = ", ".join(dataset.classes[label - 1] for label in dataset.tags(image_id))
     return {"image_id": image_id, "cells": cells, "tags": tags or "no tags"}
 

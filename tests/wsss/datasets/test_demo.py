@@ -9,7 +9,8 @@ from mmengine.config import Config
 
 from wsss.artifacts import read_mask
 from wsss.datasets import DemoDataSet, demo
-from wsss.datasets.demo import STAMP, plan_tags
+from wsss.datasets.demo import plan_tags
+from wsss.datasets.made import STAMP
 from wsss.errors import ConfigError, DataError
 from wsss.images import read_image
 from wsss.paths import PROJECT_ROOT

@@ -22,15 +22,17 @@ def test_split_names_are_left_to_the_stages(voc):
     [
         pytest.param(
             {"type": "vco"},
-            r"dataset\.type to be one of coco, demo, folder, voc, got 'vco': choose one",
+            r"dataset\.type to be one of coco, demo, demo_boxes, .*, wsol, got 'vco': choose one",
             id="unknown",
         ),
         pytest.param(
-            {}, r"dataset\.type to be one of coco, demo, folder, voc, got None: choose one", id="absent"
+            {},
+            r"dataset\.type to be one of coco, demo, demo_boxes, .*, wsol, got None: choose one",
+            id="absent",
         ),
         pytest.param(
             {"type": []},
-            r"dataset\.type to be one of coco, demo, folder, voc, got \[\]: choose one",
+            r"dataset\.type to be one of coco, demo, demo_boxes, .*, wsol, got \[\]: choose one",
             id="no-text",
         ),
         pytest.param(

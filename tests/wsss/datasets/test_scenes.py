@@ -116,3 +116,13 @@ def test_noise_has_the_wanted_size_and_range():
     assert abs(noise).max() <= 1
     # Neighbours are alike: the lumps are five pixels wide.
     assert abs(np.diff(noise, axis=0)).mean() < 0.5 * noise.std()
+
+
+def test_several_creatures_of_one_class_are_told_apart():
+    scene = draw_scene((3, 3), (112, 144), np.random.default_rng(0), repeated=True)
+    assert scene.instances.shape == (2, 112, 144)
+    np.testing.assert_array_equal(scene.instances.any(axis=0), scene.mask == 3)
+    assert not scene.instances.all(axis=0).any()
+    # What lies in front is whole: with one creature all of it is seen.
+    one = draw_scene((3,), (112, 144), np.random.default_rng(0))
+    np.testing.assert_array_equal(one.instances[0], one.mask == 3)

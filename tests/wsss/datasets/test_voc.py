@@ -1,10 +1,13 @@
+import pickle
 import re
 
 import numpy as np
 import pytest
 
+from wsss.artifacts import write_mask
 from wsss.datasets import VOC_CLASSES, VocDataSet, build_dataset
-from wsss.errors import DataError
+from wsss.errors import ArtifactError, DataError
+from wsss.evaluate import evaluate_masks
 from wsss.paths import PROJECT_ROOT
 
 VOC_MINI = {
@@ -216,6 +219,56 @@ def test_fingerprint_sees_tags_order_and_image_sizes_but_no_paths(voc):
         stream.write(b"more")
     resized = VocDataSet(moved).fingerprint("train")
     assert len({first, retagged, reordered, resized}) == 4
+
+
+ANIMALS = ("dog", "cat")
+
+
+def animals_of(voc):
+    """Two classes of VOC in another order, and a mask with one that is left out."""
+    stored = np.zeros((4, 6), np.uint8)
+    stored[0], stored[1], stored[2], stored[3, :2] = 12, 8, 15, 255
+    write_mask(voc.root / "SegmentationClassAug" / "2007_000001.png", stored)
+    voc.write_annotation("2007_000001", "cat", "dog", "person")
+    voc.write_annotation("2007_000002", "cat", "person")
+    expected = np.zeros((4, 6), np.uint8)
+    expected[0], expected[1], expected[2], expected[3, :2] = 1, 2, 255, 255
+    return VocDataSet(voc.root, only=ANIMALS), expected
+
+
+def test_part_of_the_classes_has_labels_of_its_own(voc):
+    dataset, expected = animals_of(voc)
+    assert dataset.classes == ANIMALS
+    assert (dataset.tags("2007_000001"), dataset.tags("2007_000002")) == ((1, 2), (2,))
+    assert dataset.truth("2007_000001", size=(4, 6)).tolist() == expected.tolist()
+    sent = pickle.loads(pickle.dumps(dataset.truth_file("2007_000001")))
+    assert sent.read().tolist() == expected.tolist()
+    assert VocDataSet(voc.root).truth("2007_000001")[:, 5].tolist() == [12, 8, 15, 0]
+
+
+def test_part_of_the_classes_is_scored_on_its_own_pixels_alone(voc):
+    dataset, expected = animals_of(voc)
+    # Right everywhere, and wrong where a class is left out.
+    prediction = np.where(expected == 255, 1, expected)
+    figures = evaluate_masks(lambda _: prediction, dataset, ["2007_000001"]).figures()
+    assert figures["per_class_iou"] == {"background": 1.0, "dog": 1.0, "cat": 1.0}
+
+
+def test_labels_that_no_stored_class_has_are_refused(voc):
+    dataset, _ = animals_of(voc)
+    write_mask(voc.root / "SegmentationClassAug" / "2007_000001.png", np.full((4, 6), 21))
+    with pytest.raises(ArtifactError, match=r"expected mask values 0\.\.20 or 255, got \[21\] at"):
+        dataset.truth("2007_000001")
+    with pytest.raises(ArtifactError, match=r"expected a mask of size \(4, 7\), got \(4, 6\)"):
+        dataset.truth("2007_000001", size=(4, 7))
+    with pytest.raises(DataError, match="expected ground truth for 2007_000002, found none: leave it out"):
+        dataset.truth("2007_000002")
+
+
+def test_a_class_that_is_not_there_or_named_twice_is_refused(voc):
+    for only, shown in ((("cat", "lion"), r"\['lion'\]"), (("cat", "cat"), r"\['cat', 'cat'\]")):
+        with pytest.raises(DataError, match=rf"in dataset\.only, got {shown}: correct the names"):
+            VocDataSet(voc.root, only=only)
 
 
 @pytest.mark.data

@@ -1,0 +1,88 @@
+"""The base of the methods that train networks and run them over scales and flips."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from torch import nn
+
+from seeds.contract import MapKind, Plan, Seeds, Training
+from seeds.infer import write_seeds
+from seeds.train import train_in_turn
+from wsss.distributed import is_main, wait
+from wsss.images import check_images
+from wsss.ranges import OneOf, Range
+from wsss.scored import scored_images
+from wsss.stage import Job
+
+
+class TrainedMethod(abc.ABC):
+    """A `seeds.methods.SeedMethod` with one or several trainings in turn; only `name` and `build` are a must.
+
+    Attributes:
+        name: as in the config's ``method``.
+        defaults: as in `SeedMethod`.
+        ranges: as in `SeedMethod`.
+    """
+
+    name: str
+    defaults: ClassVar[Mapping[str, Any]] = {}
+    ranges: ClassVar[Mapping[str, Range | OneOf]] = {}
+
+    @abc.abstractmethod
+    def build(self, training: str, plan: Plan, trained: Mapping[str, nn.Module]) -> Training:
+        """Build the untrained network of one training and say how it is trained.
+
+        The random generator is seeded before each call.
+
+        Args:
+            training: one of `trainings`.
+            plan: settings, classes and number of images.
+            trained: the networks of the trainings before this one, by name.
+
+        Raises:
+            ConfigError: the network cannot be built with these settings.
+        """
+
+    def check(self, config: Mapping[str, Any]) -> None:  # noqa: B027  refusing nothing is a fine default
+        """Refuse settings that contradict each other. Here none do."""
+
+    def map_kind(self, config: Mapping[str, Any]) -> MapKind:
+        """Here "class": one map per class."""
+        return "class"
+
+    def trainings(self, config: Mapping[str, Any]) -> tuple[str, ...]:
+        """Names of the trainings, in turn. A single one fills ``train/``, several fill ``train/NAME/``."""
+        return ("train",)
+
+    def predictor(self, config: Mapping[str, Any], trained: Mapping[str, nn.Module]) -> nn.Module:
+        """The `seeds.methods.Predictor` that the trained networks make up. Here the last one of them."""
+        return list(trained.values())[-1]
+
+    def make(self, job: Job) -> Seeds:
+        """Train what is not trained yet, then write the seed of each image of the training split.
+
+        Raises:
+            DataError: an image or its tags are missing or broken; found before anything is trained.
+        """
+        config, dataset = job.config, job.dataset
+        split = config.dataset.train_split
+        dataset.check(split)
+        image_ids = dataset.ids(split)
+        if is_main():
+            check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
+        wait()
+        scored = scored_images(config, dataset, image_ids, split=split)
+        own_cam = scored.image_ids if scored is not None and config.infer.get("own_cam") else ()
+        predictor, figures = train_in_turn(self, config, dataset, image_ids, out_dir=job.out_dir / "train")
+        write_seeds(
+            predictor,
+            dataset,
+            image_ids,
+            out_dir=job.out_dir,
+            settings=config.infer,
+            kind=self.map_kind(config),
+            own_cam_of=own_cam,
+        )
+        extra = {"initialisation": str(config.model.pretrained or "random weights")}
+        return Seeds(split, image_ids, has_own_cam=bool(own_cam), figures=figures, extra=extra)
