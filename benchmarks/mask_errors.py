@@ -15,7 +15,9 @@ import segment  # noqa: F401  (the compatibility layer comes first)
 import numpy as np
 
 from segment.infer import predict_probabilities
-from segment.train import NETWORK, complete_config, load_segmentor
+from segment.settings import complete_config
+from segment.stage import STAGE
+from segment.train import NETWORK, load_segmentor
 from wsss.artifacts import IGNORE, open_artifact, read_mask
 from wsss.config import load_config
 from wsss.datasets import build_dataset

@@ -87,9 +87,8 @@ def main() -> None:
             settings["infer"][key] = options[key]
     dataset = build_dataset(load_dataset_settings(options["dataset"]))
     image_ids = [one for one in masks.ids if dataset.mask_path(one) is not None][:: options["every"]]
-    best, threshold = oracle(
-        sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids), masks.split
-    )
+    sweep = sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids)
+    best = oracle(sweep, masks.split)[1]
     tasks = [
         Task(
             dataset.image_path(one),
@@ -97,7 +96,7 @@ def main() -> None:
             masks.dir / EDGE / f"{one}.png",
             dataset.truth_file(one),
             settings,
-            best["threshold"],
+            best.value,
             len(dataset.classes),
         )
         for one in image_ids

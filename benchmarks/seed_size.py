@@ -75,8 +75,8 @@ def main() -> None:
     for image_id in image_ids:
         seed = read_seed(artifact.file(image_id))
         theirs += 4 * len(seed.classes) * (seed.size[0] * seed.size[1] + seed.maps[0].size)
-    ours = oracle(sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, image_ids), "train")
-    full = oracle(sweep_seeds(full_seed, dataset, image_ids), "train")
+    ours, _ = oracle(sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, image_ids), "train")
+    full, _ = oracle(sweep_seeds(full_seed, dataset, image_ids), "train")
     count = len(image_ids)
     print(f"{count} images of {options.dataset}")
     print(f"  bytes per image: {stored / count:.0f}, full resolution {theirs / count:.0f}")

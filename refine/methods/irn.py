@@ -104,7 +104,7 @@ THRESHOLDS = {
     "seed_power": "infer.seed_power",
     "background_score": "infer.background_score",
 }
-PARTS = {
+PARTS: dict[str, tuple[str, ...]] = {
     CONFIDENT: ("seed", "model", "train", "infer"),
     "train": ("infer"),
     EDGE: ("infer"),
