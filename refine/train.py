@@ -45,6 +45,7 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         pretrained=model["pretrained"],
         radius=config["train"]["radius"],
         displacement=model["displacement"],
+        output_stride=model["output_stride"],
     )
     if model["weights_from"] == "seeds":
         _load_seeds_backbone(network, seeds)

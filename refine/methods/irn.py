@@ -17,6 +17,7 @@ from refine.methods import Decision, Made
 from refine.model import IRNet
 from refine.train import NETWORK, check_weights, load_irnet, train_irnet
 from wsss.artifacts import read_mask
+from wsss.backbones import OUTPUT_STRIDES
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
@@ -32,6 +33,7 @@ DEFAULTS = {
     "model": {
         "backbone": "resnet50",
         "pretrained": "imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict
+        "output_stride": 16,  # of the backbone's last level; some backbones have 32 alone
         "weights_from": None,  # "seeds": the backbone that the stage seeds trained (pretrained must be None)
         "displacement": True,  # False: edges and masks stay the same, a training step takes a quarter
         # File of a trained IRNet, ours (masks/train/irnet.pth) or the authors': nothing is trained, and no
@@ -75,6 +77,7 @@ DEFAULTS = {
     },
 }
 RANGES: dict[str, Range | OneOf] = {
+    "model.output_stride": OneOf(OUTPUT_STRIDES),
     "model.weights_from": OneOf((None, "seeds")),
     "labels.foreground_threshold": SHARE,
     "labels.background_threshold": SHARE,
