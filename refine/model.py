@@ -46,6 +46,7 @@ class IRNet(nn.Module):
         pretrained: str | Path | None = None,
         radius: float = 10,
         displacement: bool = True,
+        output_stride: int = 16,
     ) -> None:
         """Build the network.
 
@@ -55,9 +56,10 @@ class IRNet(nn.Module):
             radius: of the pairs in the loss, in pixels of the stride-4 grid.
             displacement: build and train the displacement branch. The backbone is frozen, so the edges, and
                 with them the masks, are the same without it; it takes three quarters of a training step.
+            output_stride: of the backbone's last level.
         """
         super().__init__()
-        self.backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
+        self.backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self.backbone.requires_grad_(False)
         self.radius = radius
         self.edge = EdgeBranch(self.backbone.channels, self.backbone.strides)

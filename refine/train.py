@@ -43,6 +43,7 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         pretrained=None if model["pretrained"] == "seeds" else model["pretrained"],
         radius=config["train"]["radius"],
         displacement=model["displacement"],
+        output_stride=model["output_stride"],
     )
     if model["pretrained"] == "seeds":
         load_backbone(network.backbone, seeds.backbone())

@@ -24,6 +24,7 @@ class CAMNet(nn.Module):
         *,
         frozen_levels: int = 3,
         batch_norm: BatchNormMode = "fixed_statistics",
+        output_stride: int = 16,
     ) -> None:
         """Build the network.
 
@@ -34,9 +35,10 @@ class CAMNet(nn.Module):
             frozen_levels: levels of the backbone that get no gradient, from the stem on (3: up to layer2).
             batch_norm: "fixed_statistics": its pretrained statistics stay, its weights and biases are
                 trained (IRN); "fixed": neither changes; "train": both do.
+            output_stride: of the class map.
         """
         super().__init__()
-        self.backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
+        self.backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
         nn.init.xavier_uniform_(self.classifier.weight)
         self.batch_norm = batch_norm

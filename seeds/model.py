@@ -54,6 +54,7 @@ class BASNet(nn.Module):
         weights: LossWeights = LossWeights(),
         normalize_features: bool = False,
         batch_norm: BatchNormMode = "train",
+        output_stride: int = 16,
     ) -> None:
         """Build the network.
 
@@ -70,6 +71,7 @@ class BASNet(nn.Module):
                 pushes all maps of all images at once: class channels die of it in short trainings.
             batch_norm: of the backbone. "fixed_statistics": its pretrained statistics stay, its weights and
                 biases are trained; "fixed": neither changes.
+            output_stride: of the class map. The maps have the stride of the level that they are cut at.
 
         Raises:
             ConfigError: ``cut`` is out of range.
@@ -78,7 +80,7 @@ class BASNet(nn.Module):
         if not 1 <= cut < LEVELS:
             raise ConfigError(f"expected cut 1 to {LEVELS - 1}, got {cut}: correct 'model.cut'")
         self._cut = cut
-        self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=16)
+        self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
         self.normalizer = (
             nn.BatchNorm2d(self.backbone.channels[cut], affine=False) if normalize_features else nn.Identity()

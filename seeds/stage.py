@@ -43,7 +43,9 @@ def check(preview: Preview) -> None:
     check_images({image_id: dataset.image_path(image_id) for image_id in dataset.ids(split)})
     weights = config.model.pretrained
     build_backbone(
-        config.model.backbone, pretrained=None if weights == "imagenet" else weights, output_stride=16
+        config.model.backbone,
+        pretrained=None if weights == "imagenet" else weights,
+        output_stride=config.model.output_stride,
     )
 
 

@@ -17,7 +17,7 @@ from refine.methods import Decision, Made
 from refine.model import IRNet
 from refine.train import NETWORK, load_irnet, train_irnet
 from wsss.artifacts import read_mask
-from wsss.backbones import build_backbone
+from wsss.backbones import OUTPUT_STRIDES, build_backbone
 from wsss.config import Settings
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
@@ -36,6 +36,7 @@ DEFAULTS = {
         # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or
         # the path of a state dict
         "pretrained": "imagenet",
+        "output_stride": 16,  # of the backbone's last level; some backbones have 32 alone
         "displacement": True,  # False: edges and masks stay the same, a training step takes a quarter
         # File of a trained IRNet, ours (masks/train/irnet.pth) or the authors': nothing is trained, and no
         # confident labels are made.
@@ -76,6 +77,7 @@ DEFAULTS = {
     },
 }
 RANGES: dict[str, Range | OneOf] = {
+    "model.output_stride": OneOf(OUTPUT_STRIDES),
     "labels.foreground_threshold": SHARE,
     "labels.background_threshold": SHARE,
     "labels.calibrated_to": Range(0, 1, above=True, below=True),
@@ -142,7 +144,7 @@ class Irn:
             return
         model = config["model"]
         weights = None if model["pretrained"] in ("imagenet", "seeds") else model["pretrained"]
-        build_backbone(model["backbone"], pretrained=weights, output_stride=16)
+        build_backbone(model["backbone"], pretrained=weights, output_stride=model["output_stride"])
         check_crops(train["crop"], tuple(train["rescale"]))
         if labels["background_threshold"] > labels["foreground_threshold"]:
             raise ConfigError(

@@ -10,7 +10,7 @@ from seeds.fuse import How
 from seeds.methods.trained import TrainedMethod
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
-from wsss.backbones import LEVELS, BatchNormMode
+from wsss.backbones import LEVELS, OUTPUT_STRIDES, BatchNormMode
 from wsss.errors import ConfigError
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
 
@@ -22,6 +22,7 @@ class BASMethod(TrainedMethod):
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
             "cut": 3,  # the generator sits after this level (ResNet: layer3)
+            "output_stride": 16,  # of the class map; some backbones have 32 alone
             "foreground": False,  # train a class-agnostic foreground map beside the class maps
             "warmup_epochs": 0,  # classification alone first; needed from random weights
             "normalize_features": False,  # mean 0, deviation 1 before the generators
@@ -44,6 +45,7 @@ class BASMethod(TrainedMethod):
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.cut": Range(1, LEVELS - 1),
         "model.batch_norm": OneOf(get_args(BatchNormMode)),
+        "model.output_stride": OneOf(OUTPUT_STRIDES),
         "model.warmup_epochs": NOT_NEGATIVE,
         "model.loss_weights.guidance": NOT_NEGATIVE,
         "model.loss_weights.area": NOT_NEGATIVE,
@@ -86,6 +88,7 @@ class BASMethod(TrainedMethod):
             weights=LossWeights(**model["loss_weights"]),
             normalize_features=model["normalize_features"],
             batch_norm=model["batch_norm"],
+            output_stride=model["output_stride"],
         )
         generators = [head.weight for head in network.heads()[1:]]
         groups = parameter_groups(

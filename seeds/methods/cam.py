@@ -8,7 +8,7 @@ from torch import nn
 from seeds.cam import CAMNet
 from seeds.contract import Plan, Training, parameter_groups
 from seeds.methods.trained import TrainedMethod
-from wsss.backbones import LEVELS, BatchNormMode
+from wsss.backbones import LEVELS, OUTPUT_STRIDES, BatchNormMode
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
 
 
@@ -19,6 +19,7 @@ class CAMMethod(TrainedMethod):
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
             "frozen_levels": 3,  # no gradient into the stem and the first two layers
+            "output_stride": 16,  # of the class map; some backbones have 32 alone
             "batch_norm": "train",  # or "fixed_statistics", or "fixed": weights and biases stay too
         },
         "train": {
@@ -32,6 +33,7 @@ class CAMMethod(TrainedMethod):
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.frozen_levels": Range(0, LEVELS),
         "model.batch_norm": OneOf(get_args(BatchNormMode)),
+        "model.output_stride": OneOf(OUTPUT_STRIDES),
         "train.classifier_factor": NOT_NEGATIVE,
     }
 
@@ -44,6 +46,7 @@ class CAMMethod(TrainedMethod):
             model["pretrained"],
             frozen_levels=model["frozen_levels"],
             batch_norm=model["batch_norm"],
+            output_stride=model["output_stride"],
         )
         groups = parameter_groups(
             network,

@@ -93,7 +93,7 @@ def test_masks_name_only_tagged_classes(folders, dataset):
 
 def test_manifest_tells_how_it_came_about(folders):
     seeds = open_artifact(folders[0] / "work" / "seeds").manifest
-    assert seeds["thresholds"]["seed_chosen"] == "oracle threshold, train"
+    assert seeds["thresholds"]["seed"]["chosen_by"] == "oracle, train"
     assert seeds["settings"]["train.epochs"] == 3
     masks = open_artifact(folders[0] / "work" / "masks").manifest
     assert masks["inputs"]["seeds"] == seeds["key"]

@@ -15,9 +15,10 @@ from refine.train import build_irnet
 from seeds.methods import Plan, check_settings, find_method
 from seeds.methods.trained import TrainedMethod
 from seeds.train import build_predictor
-from segment.train import complete_config
+from segment.settings import complete_config
 from wsss.artifacts import Artifact
-from wsss.config import CONFIG_DIR, load_config
+from wsss.cli.stages import load_config
+from wsss.config import CONFIG_DIR
 
 
 def presets(stage):

@@ -12,7 +12,8 @@ import pytest
 
 from refine.methods import check_settings
 from wsss.artifacts import open_artifact, read_mask, write_seed
-from wsss.config import load_config, value_sources
+from wsss.cli.stages import load_config
+from wsss.config import value_sources
 from wsss.datasets import DemoDataSet
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT

@@ -16,7 +16,8 @@ from refine.methods import BUILT_IN, check_settings, find_method, method_default
 from refine.methods.crf import read_as_set
 from refine.stage import STAGE, run
 from wsss.artifacts import Artifact, Seed, read_mask, read_seed, write_mask, write_seed
-from wsss.config import CONFIG_DIR, Settings, load_config
+from wsss.cli.stages import load_config
+from wsss.config import CONFIG_DIR, Settings
 from wsss.errors import ArtifactError, ConfigError
 from wsss.stage import Job
 from wsss.thresholds import Threshold

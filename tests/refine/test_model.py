@@ -52,6 +52,14 @@ def test_outputs_are_at_stride_4(backbone, size):
     assert displacement.shape == (2, 2, *grid)
 
 
+def test_a_backbone_of_another_output_stride():
+    network = IRNet("timm:pvt_v2_b0", output_stride=32).eval()
+    assert network.backbone.strides == (4, 4, 8, 16, 32)
+    with torch.no_grad():
+        edge_logit, displacement = network(torch.zeros(1, 3, 37, 50))
+    assert edge_logit.shape[2:] == displacement.shape[2:] == (10, 13)
+
+
 def test_only_the_branches_learn(resnet18):
     resnet18.train()
     image = torch.randn(2, 3, 48, 64, generator=torch.Generator().manual_seed(0))

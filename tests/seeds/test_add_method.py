@@ -11,7 +11,7 @@ import torch
 
 from seeds.methods import check_settings
 from wsss.artifacts import open_artifact, read_seed
-from wsss.config import load_config
+from wsss.cli.stages import load_config
 from wsss.datasets import DemoDataSet
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT

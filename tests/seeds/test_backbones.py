@@ -33,6 +33,19 @@ def test_one_step(name):
     assert network.eval().seed_maps(batch["image"]).shape == (2, 4, height, width)
 
 
+def test_a_backbone_of_another_output_stride():
+    """Maps at the stride of the cut, class map at 32; `BASNet` brings the one to the grid of the other."""
+    torch.manual_seed(0)
+    network = BASNet("timm:pvt_v2_b0", 3, output_stride=32).train()
+    batch = {"image": torch.randn(2, 3, 70, 45), "tags": torch.tensor([[1.0, 0, 0], [0, 1, 1]])}
+    loss = network.training_losses(batch, step=0)["loss"]
+    loss.backward()
+    assert loss.isfinite()
+    assert network.eval().seed_maps(batch["image"]).shape == (2, 3, 5, 3)
+    assert network.classify(network.extract(batch["image"])).shape == (2, 3, 3, 2)
+    assert CAMNet("timm:pvt_v2_b0", 3, output_stride=32).seed_maps(batch["image"]).shape == (2, 3, 3, 2)
+
+
 @pytest.mark.parametrize("name", OF_TIMM)
 def test_one_step_of_cam(name):
     torch.manual_seed(0)

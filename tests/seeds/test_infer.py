@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from seeds.infer import multi_scale_maps, write_seeds
 from seeds.model import BASNet
 from wsss.artifacts import read_seed
-from wsss.config import load_config
+from wsss.cli.stages import load_config
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.images import normalize_image

@@ -14,7 +14,8 @@ from seeds.methods import (
     method_of_key,
 )
 from seeds.train import train_in_turn
-from wsss.config import flatten, load_config
+from wsss.cli.stages import load_config
+from wsss.config import flatten
 from wsss.errors import ConfigError
 from wsss.methods import protocol_members
 from wsss.training import Schedule

@@ -10,11 +10,12 @@ from seeds.model import BASNet
 from seeds.score import score_seeds
 from seeds.stage import STAGE
 from wsss.artifacts import read_seed
-from wsss.config import load_config
+from wsss.cli.stages import load_config
 from wsss.datasets import DataSet, build_dataset
+from wsss.engine import run_stage
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
 from wsss.images import normalize_image, read_image
-from wsss.stage import Job, run_stage
+from wsss.stage import Job
 
 SMALL = (
     "dataset.train=6", "dataset.val=4", "dataset.side=96", "train.resize=48", "train.crop=40",
@@ -31,7 +32,9 @@ def root(tmp_path_factory):
 def publish(root, name, *options):
     options = (*SMALL, f"dataset.root={root / 'data'}", *options)
     config = load_config("seeds", "demo", options=options)
-    return run_stage(STAGE, config, dataset_name="demo", work_dir=root / name), build_dataset(config.dataset)
+    return run_stage(STAGE, Settings(config), dataset_name="demo", work_dir=root / name), build_dataset(
+        config.dataset
+    )
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,7 @@ def test_figures_are_of_the_split_to_score_and_of_all_images_beside(published):
             return some if split == "some" else dataset.ids(split)
 
     figures, thresholds = score_seeds(
-        Job(config, Halved(), {}, artifact.dir), Seeds("train", artifact.ids, has_own_cam=True)
+        Job(Settings(config), Halved(), {}, artifact.dir), Seeds("train", artifact.ids, has_own_cam=True)
     )
     everything = artifact.manifest["figures"]
     assert {f"{name}_all" for name in PLAIN} <= set(figures)
@@ -114,7 +117,7 @@ def test_figures_are_of_the_split_to_score_and_of_all_images_beside(published):
     sweep = sweep_seeds(lambda one: read_seed(artifact.file(one)), dataset, some)
     assert figures["mIoU"] == oracle(sweep, "some")["mIoU"]
     assert figures["images"] == len(some)
-    assert thresholds["seed_chosen"].endswith("some")
+    assert thresholds["seed"].chosen_by == "oracle, some"
     own = sweep_seeds(lambda one: read_seed(artifact.dir / OWN_CAM / f"{one}.npz"), dataset, some)
     assert figures["mIoU_own_cam"] == oracle(own, "some")["mIoU"]
     assert "mIoU_own_cam_all" not in figures

@@ -6,9 +6,10 @@ from PIL import Image
 
 from seeds.stage import STAGE
 from wsss.artifacts import read_seed
-from wsss.config import load_config
+from wsss.cli.stages import load_config
+from wsss.config import Settings
+from wsss.engine import run_stage
 from wsss.errors import DataError
-from wsss.stage import run_stage
 
 SMALL = (
     "train.resize=40", "train.crop=32", "train.epochs=2", "train.batch_size=3", "train.num_workers=1",
@@ -44,7 +45,7 @@ def run(root):
         "train_split": "train",
         "val_split": "train",
     }
-    return run_stage(STAGE, config, dataset_name="odd", work_dir=root.parent / "work")
+    return run_stage(STAGE, Settings(config), dataset_name="odd", work_dir=root.parent / "work")
 
 
 def test_unusual_images_get_seeds_of_their_size(root, caplog):

@@ -6,7 +6,8 @@ from torch import nn
 
 from seeds.methods import Plan, check_settings, find_method
 from seeds.train import build_training
-from wsss.config import CONFIG_DIR, load_config
+from wsss.cli.stages import load_config
+from wsss.config import CONFIG_DIR
 from wsss.errors import ConfigError
 
 CLASSES = ("a", "b", "c", "d", "e", "f")

@@ -2,16 +2,11 @@
 
 import pytest
 
-from wsss.cli.stages import STAGES, load_stage
+from wsss.cli.stages import STAGES, load_config, load_stage
 from wsss.config import CONFIG_DIR, apply_options, flatten, load_dataset_settings, load_settings, options_of
-from wsss.config import load_config as load_config_of
 from wsss.errors import ConfigError
 
 PRESETS = sorted(file for file in CONFIG_DIR.glob("[!_]*/*.py"))
-
-
-def load_config(stage, dataset, **kwargs):
-    return load_config_of(load_stage(stage), dataset, **kwargs)
 
 
 @pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{file.parent.name}/{file.stem}")

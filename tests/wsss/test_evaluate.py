@@ -71,7 +71,7 @@ def test_sweep_equals_argmax_against_each_threshold(toy):
 def test_oracle_says_that_ground_truth_chose(toy):
     scores = sweep_seeds(seed_of, toy, ["x", "y"])
     figures = oracle(scores, "train")
-    assert figures["threshold_chosen"] == "oracle threshold, train"
+    assert figures["threshold_chosen_by"] == "oracle, train"
     assert figures["mIoU"] == pytest.approx(max(mean_iou(one.confusion) for one in scores), abs=1e-6)
 
 
@@ -134,7 +134,7 @@ def test_image_specific_thresholds_decide_between_maps(thresholded_seeds):
 def test_sweep_rows_say_who_chose(thresholded_seeds):
     rows = sweep_rows(*thresholded_seeds)
     assert [row["threshold"] for row in rows[:3]] == [0.01, 0.02, 0.03]
-    oracles = [row for row in rows if row["chosen"] == "oracle threshold, train"]
+    oracles = [row for row in rows if row["chosen"] == "oracle, train"]
     assert len(oracles) == 1
     assert oracles[0]["mIoU"] == max(row["mIoU"] for row in rows[:-1])
     assert rows[-1]["threshold"] == "per map"

@@ -43,7 +43,7 @@ def work(tmp_path, dataset):
         )
         write_mask(work / "masks" / f"{image_id}.png", np.full(SIZE, 2))
     figures = {"mIoU": 0.3456, "per_class_iou": {"background": 0.5, "cat": 0.1912, "dog": None}}
-    thresholds = {"seed": 0.3, "seed_chosen": "oracle threshold, all"}
+    thresholds = {"seed": {"value": 0.3, "chosen_by": "oracle, all"}}
     publish(work / "seeds", "seeds", ids, figures=figures, thresholds=thresholds, initialisation="imagenet")
     publish(work / "masks", "masks", ids, imported={"format": "irn"})
     return work
@@ -53,7 +53,7 @@ def test_the_page_says_figures_and_where_thresholds_are_from(work, dataset, tmp_
     out = tmp_path / "page.html"
     assert write_report(work, out, dataset=dataset) == ["seeds", "masks"]
     text = out.read_text()
-    for wanted in ("34.6", "seed 0.3: oracle threshold, all", "imagenet", "imported from irn files", "19.1"):
+    for wanted in ("34.6", "seed 0.3 (oracle, all)", "imagenet", "imported from irn files", "19.1"):
         assert wanted in text
     assert re.search(r"<td>dog</td><td class=\"number\">-</td>", text)
     assert "b &amp; &lt;c&gt;: cat, dog" in text

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wsss.config import load_config
+from wsss.cli.stages import load_config
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.evaluate import Scores

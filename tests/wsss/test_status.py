@@ -8,9 +8,12 @@ from mmengine.config import Config
 from PIL import Image
 
 from wsss.artifacts import write_json, write_mask, write_seed
+from wsss.config import Settings
+from wsss.engine import run_stage
 from wsss.errors import ArtifactError
-from wsss.stage import Result, Stage, run_stage
+from wsss.stage import Result, Stage
 from wsss.status import describe_work
+from wsss.thresholds import Threshold
 
 
 @pytest.fixture
@@ -24,7 +27,7 @@ def root(tmp_path):
 
 def make_seeds(job):
     write_seed(job.out_dir / "a.npz", classes=np.array([1]), maps=np.ones((1, 2, 2)), size=(8, 8))
-    return Result("all", ("a",), {"mIoU": 0.25}, {"seed": 0.3, "seed_chosen": "oracle threshold, all"})
+    return Result("all", ("a",), {"mIoU": 0.25}, {"seed": Threshold(0.3, "oracle, all")})
 
 
 def make_masks(job):
@@ -37,10 +40,10 @@ def wanted(root):
     """The two stages with their configs, by the folder that they fill."""
     dataset = {"type": "folder", "root": str(root), "train_split": "all", "val_split": "all"}
     return {
-        "seeds": (Stage("seeds", (), "seeds", 1, make_seeds), Config({"dataset": dataset, "seed": 0})),
+        "seeds": (Stage("seeds", "seeds", 1, make_seeds), Settings(Config({"dataset": dataset, "seed": 0}))),
         "masks": (
-            Stage("refine", ("seeds",), "masks", 1, make_masks),
-            Config({"dataset": dataset, "seed": 0}),
+            Stage("refine", "masks", 1, make_masks, reads=lambda config: ("seeds",)),
+            Settings(Config({"dataset": dataset, "seed": 0})),
         ),
     }
 
@@ -48,8 +51,8 @@ def wanted(root):
 @pytest.fixture
 def work(wanted, tmp_path):
     work = tmp_path / "work"
-    for stage, config in wanted.values():
-        run_stage(stage, config, dataset_name="toy", work_dir=work)
+    for stage, settings in wanted.values():
+        run_stage(stage, settings, dataset_name="toy", work_dir=work)
     return work
 
 
@@ -62,22 +65,22 @@ def test_what_is_published_and_from_what(work, wanted):
     assert list(found) == ["masks", "seeds"]
     assert [row["state"] for row in found.values()] == ["up to date", "up to date"]
     assert (found["seeds"]["mIoU"], found["masks"]["mIoU"]) == (0.25, None)
-    assert found["seeds"]["thresholds"]["seed_chosen"] == "oracle threshold, all"
-    assert found["masks"]["inputs"] == ["seeds", "dataset"]
+    assert found["seeds"]["thresholds"]["seed"] == {"value": 0.3, "chosen_by": "oracle, all"}
+    assert found["masks"]["inputs"] == ["seeds"]
     assert (found["masks"]["split"], found["masks"]["images"]) == ("all", 1)
 
 
 def test_a_changed_setting_makes_all_below_it_stale(work, wanted):
-    stage, config = wanted["seeds"]
-    config.seed = 3
+    stage, settings = wanted["seeds"]
+    settings.config.seed = 3
     found = rows(work, wanted)
     assert (found["seeds"]["state"], found["seeds"]["why"]) == ("stale", ["seed: 0 -> 3"])
     assert found["masks"]["state"] == "up to date"
-    run_stage(stage, config, dataset_name="toy", work_dir=work)
+    run_stage(stage, settings, dataset_name="toy", work_dir=work)
     found = rows(work, wanted)
     assert found["seeds"]["state"] == "up to date"
     assert (found["masks"]["state"], found["masks"]["why"]) == ("stale", ["input seeds changed"])
-    assert found["masks"]["inputs"] == ["seeds.previous", "dataset"]
+    assert found["masks"]["inputs"] == ["seeds.previous"]
     assert "seeds.previous" not in found
     shutil.rmtree(work / "seeds.previous")
     assert rows(work, wanted)["masks"]["inputs"] == ["seeds that are not here", "dataset"]

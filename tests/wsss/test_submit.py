@@ -11,7 +11,7 @@ from PIL import Image
 
 from wsss.artifacts import voc_palette, write_mask
 from wsss.cli import main
-from wsss.config import load_config
+from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.errors import ArtifactError, ConfigError
 from wsss.submit import write_voc_package
@@ -141,9 +141,8 @@ def test_the_verb_packs_a_folder(data, folder, tmp_path, monkeypatch, capsys):
     # The preset wants all 1,456 images of VOC.
     assert call(monkeypatch, *arguments) == 1
     assert "expected 1456 images in split test of voc, got 6" in capsys.readouterr().err
-    settings = load_config("segment", "voc")
-    settings.dataset.counts = {}
-    monkeypatch.setattr("wsss.cli.submit.load_config", lambda *_, options: with_root(settings, data.root))
+    settings = load_dataset_settings("voc") | {"counts": {}, "root": str(data.root)}
+    monkeypatch.setattr("wsss.cli.submit.load_dataset_settings", lambda *_: settings)
     assert call(monkeypatch, *arguments) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "p.tar.gz")
     assert len(content(tmp_path / "p.tar.gz", tmp_path / "unpacked")) == 6
@@ -157,11 +156,6 @@ def test_the_verb_is_for_vocs_layout(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr("wsss.cli.submit.build_dataset", lambda settings: object())
     assert call(monkeypatch, "submit", "voc") == 2
     assert "expected a data set in VOC's layout for its server, got voc" in capsys.readouterr().err
-
-
-def with_root(config, root):
-    config.dataset.root = str(root)
-    return config
 
 
 def call(monkeypatch, *arguments):
