@@ -108,8 +108,8 @@ THRESHOLDS = {
 }
 PARTS: dict[str, tuple[str, ...]] = {
     CONFIDENT: ("seed", "model", "train", "infer"),
-    "train": ("infer"),
-    EDGE: ("infer"),
+    "train": ("infer",),
+    EDGE: ("infer",),
     WALK: _DECISION,
 }
 

@@ -17,13 +17,13 @@ SETTINGS = {
         "train.on_dead_maps='warn'", "infer.scales=(1.0,)",
     ),
     "refine": (
-        "model.backbone=plain8", "model.pretrained=None", "model.weights_from='seeds'", "train.crop=64",
+        "model.backbone=plain8", "model.pretrained=seeds", "train.crop=64",
         "train.epochs=1", "train.batch_size=4", "train.num_workers=0", "labels.num_workers=1",
         "infer.steps=8",
     ),
     "segment": (
-        "weights_from='seeds'", "reads=('masks', 'seeds')", "model.backbone.name='plain8'",
-        "model.backbone.pretrained=None", "model.backbone.freeze_norm=False",
+        "model.backbone.name='plain8'",
+        "model.pretrained=seeds", "model.backbone.freeze_norm=False",
         "model.decode_head.in_channels=128",
         "train_cfg.max_iters=2", "train_dataloader.batch_size=2", "train_dataloader.num_workers=0",
         "infer.scales=(1.0,)",

@@ -65,14 +65,15 @@ def test_refine(file, tmp_path):
     assert refine.methods.check_settings(config).name == config.method
     if config.method == "crf":  # has no network
         return
-    config.model.update(pretrained=None, weights_from=None)
+    config.model.pretrained = None
     assert len(list(build_on_meta(lambda: build_irnet(config, Artifact(tmp_path, {}))).parameters())) > 0
 
 
 @pytest.mark.parametrize("file", presets("segment"), ids=lambda file: file.stem)
 def test_segment(file):
     config = complete_config(load_config("segment", "-", path=file), num_classes=6, masks=None)
-    config.model.backbone.pretrained = None
+    if "pretrained" in config.model:
+        config.model.pretrained = None
 
     def build():
         with DefaultScope.overwrite_default_scope("mmseg"):

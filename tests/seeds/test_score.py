@@ -11,6 +11,7 @@ from seeds.score import score_seeds
 from seeds.stage import STAGE
 from wsss.artifacts import read_seed
 from wsss.cli.stages import load_config
+from wsss.config import Settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.engine import run_stage
 from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
@@ -32,9 +33,8 @@ def root(tmp_path_factory):
 def publish(root, name, *options):
     options = (*SMALL, f"dataset.root={root / 'data'}", *options)
     config = load_config("seeds", "demo", options=options)
-    return run_stage(STAGE, Settings(config), dataset_name="demo", work_dir=root / name), build_dataset(
-        config.dataset
-    )
+    artifact = run_stage(STAGE, Settings(config), dataset_name="demo", work_dir=root / name)
+    return artifact, build_dataset(config.dataset)
 
 
 @pytest.fixture(scope="module")
