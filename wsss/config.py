@@ -126,7 +126,7 @@ def load_settings(
         try:
             apply_options(config, [option], owned=stage.owned)
         except UnknownKeyError as error:
-            unused[option] = _with_owners(str(error), option.partition("=")[0], stage)
+            unused[option] = _with_owners(str(error), option.partition("=")[0], stage, config.get("method"))
     used = tuple(option for option in options if option not in unused)
     return Settings(config, file, used, unused, common)
 
@@ -194,9 +194,9 @@ def _read(file: Path) -> Config:
         ) from error
 
 
-def _with_owners(message: str, key: str, stage: Described) -> str:
-    """The message of an unknown key, with the methods that have it."""
-    owners = stage.owners(key)
+def _with_owners(message: str, key: str, stage: Described, method: str | None) -> str:
+    """The message of an unknown key, with the other methods that have it."""
+    owners = [one for one in stage.owners(key) if one != method]
     if not owners:
         return message
     return f"{message.partition(': ')[0]}: it is a setting of {' and '.join(map(repr, owners))}, set method"
@@ -334,7 +334,7 @@ def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Pa
             continue
         if name not in known:
             message = f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}"
-            raise ConfigError(_with_owners(message, name, stage))
+            raise ConfigError(_with_owners(message, name, stage, config.get("method")))
         _check_type(name, known[name], value)
 
 

@@ -71,9 +71,10 @@ def test_refine(file, tmp_path):
 
 @pytest.mark.parametrize("file", presets("segment"), ids=lambda file: file.stem)
 def test_segment(file):
-    config = complete_config(load_config("segment", "-", path=file), num_classes=6, masks=None)
-    if "pretrained" in config.model:
-        config.model.pretrained = None
+    loaded = load_config("segment", "-", path=file)
+    if "pretrained" in loaded.model:
+        loaded.model.pretrained = None
+    config = complete_config(loaded, num_classes=6, masks=None)
 
     def build():
         with DefaultScope.overwrite_default_scope("mmseg"):

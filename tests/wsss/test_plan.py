@@ -13,7 +13,7 @@ from wsss.engine import run_stage
 from wsss.errors import ArtifactError, ConfigError, DataError
 
 TINY = (
-    "dataset.train=8", "dataset.val=2", "dataset.side=48",
+    "dataset.train=8", "dataset.val=2", "dataset.side=96",
     "seeds.train.epochs=1", "model.warmup_epochs=0", "train.batch_size=4", "train.num_workers=0",
     "seeds.infer.scales=(1.0,)", "seeds.train.resize=48", "seeds.train.crop=48", "train.on_dead_maps=warn",
 )  # fmt: skip
@@ -62,21 +62,21 @@ def test_keys_are_known_before_anything_is_made(ask):
     first, again = ask(), ask()
     assert [step.state["key"] for step in first] == [step.state["key"] for step in again]
     # What is made from seeds depends on them before they are there.
-    other = ask("all", "seeds.train.epochs=1")
+    other = ask("all", "seeds.train.epochs=41")
     keys = {step.name: step.state["key"] for step in first}
     assert all(step.state["key"] != keys[step.name] for step in other if step.name != "seeds-cam") is True
 
 
 def test_an_override_goes_to_each_stage_that_knows_it(ask):
-    steps = {step.name: step for step in ask("all", "train.epochs=2", "segment.train_cfg.max_iters=7")}
-    assert steps["seeds"].settings.config.train.epochs == 2
-    assert steps["masks"].settings.config.train.epochs == 2
+    steps = {step.name: step for step in ask("all", "train.epochs=20", "segment.train_cfg.max_iters=7")}
+    assert steps["seeds"].settings.config.train.epochs == 20
+    assert steps["masks"].settings.config.train.epochs == 20
     assert steps["segment"].settings.config.train_cfg.max_iters == 7
 
 
 def test_an_override_may_name_its_stage(ask):
-    steps = {step.name: step for step in ask("all", "seeds.train.epochs=2")}
-    assert steps["seeds"].settings.config.train.epochs == 2
+    steps = {step.name: step for step in ask("all", "seeds.train.epochs=20")}
+    assert steps["seeds"].settings.config.train.epochs == 20
     assert steps["masks"].settings.config.train.epochs == 6
 
 
@@ -93,7 +93,7 @@ def test_an_override_may_name_its_stage(ask):
         ("all", "train_dataloader.dataset.masks=x", "give --masks DIR"),
         ("all", "model.decode_head.num_classes=3", "takes it from the data set"),
         ("seeds", "model.warmup_epochs=40", "warm"),
-        ("segment", "infer.scales=()", "expected at least one scale"),
+        ("segment", "infer.scales=()", "expected infer.scales of type tuple"),
         ("segment", "model.backbone.pretrained=imagenet", "set model.pretrained"),
     ],
 )

@@ -83,12 +83,12 @@ def test_a_changed_setting_makes_all_below_it_stale(work, wanted):
     assert found["masks"]["inputs"] == ["seeds.previous"]
     assert "seeds.previous" not in found
     shutil.rmtree(work / "seeds.previous")
-    assert rows(work, wanted)["masks"]["inputs"] == ["seeds that are not here", "dataset"]
+    assert rows(work, wanted)["masks"]["inputs"] == ["seeds that are not here"]
 
 
 def test_changed_data_are_noticed_and_absent_data_are_not(work, wanted, root):
     (root / "tags.csv").write_text("file,tags\na.png,dog\n")
-    assert rows(work, wanted)["seeds"]["why"] == ["input dataset changed"]
+    assert rows(work, wanted)["seeds"]["why"] == ["data all changed"]
     root.rename(root.with_name("moved"))
     assert rows(work, wanted)["seeds"]["state"] == "up to date"
 
@@ -111,7 +111,7 @@ def test_unfinished_broken_and_foreign_folders(work, wanted):
 
 
 def test_missing_weights_are_said(work, wanted, tmp_path):
-    wanted["seeds"][1].pretrained = str(tmp_path / "gone.pth")
+    wanted["seeds"][1].config.pretrained = str(tmp_path / "gone.pth")
     row = rows(work, wanted)["seeds"]
     assert row["state"] == "published"
     assert "gone.pth" in row["why"][0]
