@@ -42,8 +42,8 @@ def check(preview: Preview) -> None:
         ArtifactError: the seeds hold no backbone to start from.
     """
     config, seeds = preview.config, preview.inputs["seeds"]
-    method = check_settings(config)
-    if not method.reads_backbone(config):
+    check_settings(config)
+    if config.get("model", {}).get("pretrained") != "seeds":
         return
     theirs, ours = seeds.settings.get("model.backbone"), config.model.backbone
     if theirs != ours:

@@ -86,9 +86,6 @@ class RefineMethod(Protocol):
     def thresholds(self, settings: Settings) -> Mapping[str, Threshold]:
         """Thresholds that the masks rest on, by name, each with who chose it (`Settings.threshold`)."""
 
-    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
-        """Whether it starts from the backbone that the stage seeds trained."""
-
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse settings that contradict each other. Takes seconds and makes nothing.
 

@@ -59,10 +59,6 @@ class Crf:
         seed = IMAGE_SPECIFIC if is_own else settings.threshold("infer.threshold")
         return {"seed": seed, "seed_power": settings.threshold("infer.seed_power")}
 
-    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
-        """It has no network."""
-        return False
-
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a seed power beside image-specific thresholds."""
         infer = config["infer"]

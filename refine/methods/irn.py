@@ -127,11 +127,6 @@ class Irn:
         """Those of the confident labels and of the walk."""
         return {entry: settings.threshold(name) for entry, name in THRESHOLDS.items()}
 
-    def reads_backbone(self, config: Mapping[str, Any]) -> bool:
-        """Whether the levels under the branches are those that the stage seeds trained."""
-        model = config["model"]
-        return bool(model["pretrained"] == "seeds" and model["irnet"]["pretrained"] is None)
-
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse weights that do not fit, crossed thresholds, crops that IRNet cannot take."""
         given, labels, train = config["model"]["irnet"]["pretrained"], config["labels"], config["train"]

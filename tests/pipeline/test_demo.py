@@ -96,7 +96,7 @@ def test_manifest_tells_how_it_came_about(folders):
     assert seeds["thresholds"]["seed"]["chosen_by"] == "oracle, train"
     assert seeds["settings"]["train.epochs"] == 3
     masks = open_artifact(folders[0] / "work" / "masks").manifest
-    assert masks["inputs"]["seeds"] == seeds["key"]
+    assert masks["inputs"]["input seeds"] == seeds["key"]
     full = open_artifact(folders[0] / "work" / "segment-full").manifest
     assert full["supervision"] == "full supervision"
 

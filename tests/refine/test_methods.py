@@ -14,7 +14,7 @@ from refine.guard import check_seeds
 from refine.labels import confident_label, read_seed_as_set
 from refine.methods import BUILT_IN, check_settings, find_method, method_defaults, method_of_key
 from refine.methods.crf import read_as_set
-from refine.stage import STAGE, run
+from refine.stage import run
 from wsss.artifacts import Artifact, Seed, read_mask, read_seed, write_mask, write_seed
 from wsss.cli.stages import load_config
 from wsss.config import CONFIG_DIR, Settings
@@ -109,11 +109,11 @@ def test_defaults_are_copies():
 
 
 def test_presets_take_the_settings_of_their_method():
-    config = load_config(STAGE, "-", path=CONFIG_DIR / "refine" / "crf_demo.py")
+    config = load_config("refine", "-", path=CONFIG_DIR / "refine" / "crf_demo.py")
     assert config.infer.iterations == 10
     assert "model" not in config
     with pytest.raises(ConfigError, match=r"expected a known key, got 'infer\.beta'"):
-        load_config(STAGE, "-", path=CONFIG_DIR / "refine" / "crf_demo.py", options=["infer.beta=3.0"])
+        load_config("refine", "-", path=CONFIG_DIR / "refine" / "crf_demo.py", options=["infer.beta=3.0"])
 
 
 @pytest.mark.parametrize(
