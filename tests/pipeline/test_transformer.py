@@ -14,7 +14,8 @@ SETTINGS = {
     "seeds": (
         f"model.backbone='{NAME}'", "model.pretrained=None", "train.optimizer='adamw'",
         "train.layer_decay=0.7", "train.learning_rate=1e-4", "train.biases=True", "train.epochs=1",
-        "train.batch_size=4", "train.resize=64", "train.crop=50", "train.num_workers=0", "train.on_dead_maps='warn'", "infer.scales=(1.0, 0.5)",
+        "train.batch_size=4", "train.resize=64", "train.crop=50", "train.num_workers=0",
+        "train.on_dead_maps='warn'", "infer.scales=(1.0, 0.5)",
     ),
     "refine": (
         f"model.backbone='{NAME}'", "model.pretrained=None", "model.weights_from='seeds'", "train.crop=64",
