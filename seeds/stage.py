@@ -41,12 +41,14 @@ def check(preview: Preview) -> None:
     split = config.dataset.train_split
     dataset.check(split)
     check_images({image_id: dataset.image_path(image_id) for image_id in dataset.ids(split)})
-    weights = config.model.pretrained
-    build_backbone(
-        config.model.backbone,
-        pretrained=None if weights == "imagenet" else weights,
-        output_stride=config.model.output_stride,
-    )
+    # A method without the setting has a stride of its own, and finds out when it builds its network.
+    if "output_stride" in config.model:
+        given = config.model.pretrained
+        build_backbone(
+            config.model.backbone,
+            pretrained=None if given == "imagenet" else given,
+            output_stride=config.model.output_stride,
+        )
 
 
 def downloads(config: Config) -> tuple[str, ...]:

@@ -70,8 +70,8 @@ def test_sweep_equals_argmax_against_each_threshold(toy):
 
 def test_oracle_says_that_ground_truth_chose(toy):
     scores = sweep_seeds(seed_of, toy, ["x", "y"])
-    figures = oracle(scores, "train")
-    assert figures["threshold_chosen_by"] == "oracle, train"
+    figures, threshold = oracle(scores, "train")
+    assert threshold.chosen_by == "oracle, train"
     assert figures["mIoU"] == pytest.approx(max(mean_iou(one.confusion) for one in scores), abs=1e-6)
 
 

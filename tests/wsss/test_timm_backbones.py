@@ -241,6 +241,8 @@ def test_grid_of_any_size(name, size):
         (SWIN, 8, (96, 96, 192, 384, 768), (4, 4, 8, 8, 8)),
         (VIT, 16, (192,) * 5, (16,) * 5),
         (DINO, 16, (384,) * 5, (16,) * 5),
+        # Attention and perceptron side by side in each block.
+        ("vit_pwee_patch16_reg1_gap_256", 16, (256,) * 5, (16,) * 5),
     ],
 )
 def test_plan(name, output_stride, channels, strides):
@@ -370,6 +372,12 @@ def test_building_leaves_the_statistics_of_batch_norm_alone():
             "cut into 5 levels, got timm:xcit_nano_12_p8_224: timm's xcit is not made",
         ),
         ("mobilevitv2_050", {}, "cut into 5 levels, got timm:mobilevitv2_050: its modules do not follow"),
+        (
+            "fastvit_mci3",
+            {},
+            "got timm:fastvit_mci3: its last level has stride 64: choose another 'backbone'",
+        ),
+        ("bat_resnext26ts", {}, r"do not follow each other on any grid \(AssertionError\)"),
         ("vit_small_patch16_rope_mixed_224", {"output_stride": 16}, "its blocks learn a rotation"),
         (
             VIT,

@@ -1,7 +1,7 @@
 """Backbones cut into five levels, so that every stage can attach its heads where it needs them."""
 
-from wsss.backbones.build import OUTPUT_STRIDES, build_backbone
-from wsss.backbones.cut import LEVELS, Backbone, BatchNormMode, Cut, freeze_batch_norm
+from wsss.backbones.build import build_backbone
+from wsss.backbones.cut import LEVELS, OUTPUT_STRIDES, Backbone, BatchNormMode, Cut, freeze_batch_norm
 from wsss.backbones.downloads import missing_download
 from wsss.backbones.initial import load_backbone, weights_sha256
 from wsss.backbones.library import _BUILDERS

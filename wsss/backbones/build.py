@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from wsss.backbones.cut import Backbone, Cut
+from wsss.backbones.cut import OUTPUT_STRIDES, Backbone, Cut
 from wsss.backbones.downloads import downloading
 from wsss.backbones.initial import load_backbone
 from wsss.backbones.library import _BUILDERS
@@ -10,8 +10,6 @@ from wsss.backbones.strides import limit_stride
 from wsss.backbones.timm_names import PREFIX
 from wsss.backbones.timm_networks import cut_timm
 from wsss.errors import ConfigError
-
-OUTPUT_STRIDES = (8, 16, 32)
 
 
 def build_backbone(

@@ -7,6 +7,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 LEVELS = 5
+OUTPUT_STRIDES = (8, 16, 32)
 # Ends of names of what a network learns; libraries also save tables that follow from its layout.
 _WEIGHTS = (".weight", ".bias", ".running_mean")
 # What batch norm does in a training: all of it learns, its statistics stay, or all of it stays.

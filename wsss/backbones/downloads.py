@@ -82,7 +82,8 @@ def downloading(name: str, pretrained: str | Path | None) -> Iterator[None]:
     # The errors of urllib, of sockets and of the hub's library are OSErrors; a wrong hash is a RuntimeError.
     except (OSError, RuntimeError) as error:
         origin = "the cache" if source is None else source.name
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        cause = getattr(error, "reason", None) or error  # urllib wraps what went wrong
+        reason = (str(cause).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
             f"expected to download the ImageNet weights of {name} from {origin}, got: {reason}: {_ADVICE}"
         ) from error

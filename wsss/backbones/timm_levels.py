@@ -81,7 +81,7 @@ class PatchLevel(nn.Module):
         self.pos_embed = network.pos_embed
         self.norm_pre = network.norm_pre
         self.stride = stride
-        self._prefix = 0 if network.no_embed_class else int(network.num_prefix_tokens)
+        self._prefix = 0 if getattr(network, "no_embed_class", False) else int(network.num_prefix_tokens)
 
     def forward(self, image: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, N, ceil(H / stride), ceil(W / stride))."""

@@ -22,7 +22,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from wsss.backbones.cut import LEVELS, Cut
+from wsss.backbones.cut import LEVELS, OUTPUT_STRIDES, Cut
 from wsss.backbones.timm_levels import (
     BlocksLevel,
     Level,
@@ -124,9 +124,9 @@ def _cut_tokens(name: str, *, imagenet: bool, output_stride: int) -> Cut:
     count = len(network.blocks)
     if count < LEVELS - 1:
         raise refusal(name, f"it has {count} blocks")
-    for block in network.blocks:
-        if hasattr(block.attn, "num_prefix_tokens"):
-            block.attn.num_prefix_tokens = 0  # all tokens are cells: each is rotated
+    for module in network.blocks.modules():
+        if hasattr(module, "num_prefix_tokens"):
+            module.num_prefix_tokens = 0  # all tokens are cells: each is rotated
     bounds = [round(count * part / (LEVELS - 1)) for part in range(LEVELS)]
     levels: list[nn.Module] = [PatchLevel(network, stride=stride)]
     for start, stop in itertools.pairwise(bounds):
@@ -165,6 +165,8 @@ def _convolutions(name: str, *, imagenet: bool, output_stride: int, dilate: bool
     with torch.device("meta"):
         whole = _create(name)
     stride = max(int(feature["reduction"]) for feature in _features(whole))
+    if stride > max(OUTPUT_STRIDES):
+        raise refusal(name, f"its last level has stride {stride}")
     if stride < output_stride:
         raise stride_refusal(name, output_stride, f"{stride} or less")
     if stride == output_stride:
@@ -289,7 +291,7 @@ def _fit_to_odd_sizes(name: str, levels: Sequence[Level]) -> tuple[int, ...]:
                 found = _in_evaluation(level, features)
             # Grids that do not fit fail in a network's own way.
             except (RuntimeError, AssertionError, ValueError, TypeError) as error:
-                problem = str(error).strip().partition("\n")[0]
+                problem = str(error).strip().partition("\n")[0] or type(error).__name__
             else:
                 problem = f"a grid of {tuple(found.shape[2:])} cells where {size} were expected"
                 if found.ndim == 4 and tuple(found.shape[2:]) == size:
