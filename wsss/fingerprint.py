@@ -19,8 +19,7 @@ _MANY = 2000
 class Contents:
     """Digests of files, read again only where size or time changed; kept in one file between runs.
 
-    10,582 images of VOC take about two seconds on the first run and a tenth of one afterwards
-    (``benchmarks/fingerprint.py``).
+    The first run reads every file once; later ones ask for sizes and times alone.
     """
 
     def __init__(self, cache: Path | None = None) -> None:

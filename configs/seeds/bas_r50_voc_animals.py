@@ -1,5 +1,6 @@
 # tools/run_stage.sh seeds voc_animals
 # The paper's network at the paper's number of images per class, on two CPU cores: small crops, few steps.
+# Not measured by us yet.
 # Expected: docs/results.md, where it was measured.
 _base_ = ["../_base_/voc_animals.py"]
 method = "bas"
