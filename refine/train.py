@@ -37,7 +37,7 @@ def build_irnet(config: Mapping[str, Any], seeds: Artifact) -> IRNet:
         ArtifactError: the seeds hold no backbone.
     """
     model = config["model"]
-    torch.manual_seed(config["seed"])
+    torch.manual_seed(config["random_seed"])
     network = IRNet(
         model["backbone"],
         pretrained=None if model["pretrained"] == "seeds" else model["pretrained"],
@@ -121,7 +121,7 @@ def train_irnet(
             compile=settings["compile"],
         ),
         parameter_groups=parameter_groups(network, settings),
-        seed=config["seed"],
+        random_seed=config["random_seed"],
         description="train IRNet",
         classes=dataset.classes,
     )

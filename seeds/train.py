@@ -33,7 +33,7 @@ def build_training(
     Raises:
         ConfigError: the network cannot be built with these settings, or its weights do not fit.
     """
-    torch.manual_seed(plan.config["seed"])
+    torch.manual_seed(plan.config["random_seed"])
     return method.build(name, plan, trained)
 
 
@@ -108,7 +108,7 @@ def _train(
         schedule=training.schedule,
         parameter_groups=training.parameter_groups,
         optimizer=training.optimizer,
-        seed=config["seed"],
+        random_seed=config["random_seed"],
         description=description,
         hooks=training.hooks,
         classes=dataset.classes,

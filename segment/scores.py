@@ -84,7 +84,7 @@ _FACTS = (
     "initialisation",
     "iterations",
     "weights",
-    "seed",
+    "random_seed",
     "scales",
     "flip",
     "precision",

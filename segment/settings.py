@@ -21,7 +21,7 @@ HEADS = ("decode_head", "auxiliary_head")
 _BY_DATA = "the stage takes it from the data set"
 # Settings of mmsegmentation's config that the stage sets itself -> where to set what they follow from.
 OWNED = {
-    "randomness.seed": "set seed",
+    "randomness.seed": "set random_seed",
     "param_scheduler.end": "set train_cfg.max_iters",
     "train_dataloader.dataset.dataset": "set dataset",
     "train_dataloader.dataset.masks": "give --masks DIR, or supervision=ground_truth",
@@ -36,7 +36,7 @@ RANGES: dict[str, Range | OneOf] = {
     "supervision": OneOf(("masks", "ground_truth")),
     "select": OneOf(("last", "best")),
     "amp": PRECISION,
-    "seed": Range(0, 2**32 - 1),
+    "random_seed": Range(0, 2**32 - 1),
     "infer.scales": POSITIVE,
     "infer.window": COUNT,
     "infer.num_workers": NOT_NEGATIVE,
@@ -161,7 +161,7 @@ def complete_config(
         config.train_dataloader.batch_size, setting="train_dataloader.batch_size"
     )
     complete.param_scheduler.end = config.train_cfg.max_iters
-    complete.randomness.seed = config.seed
+    complete.randomness.seed = config.random_seed
     complete.optim_wrapper.update(_PRECISIONS[config.amp])
     if config.infer.window is not None:
         window = int(config.infer.window)

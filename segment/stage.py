@@ -101,14 +101,14 @@ def parts(config: Config) -> dict[str, tuple[str, ...]]:
 
 
 def describe_training(job: Job, check: LabelCheck) -> dict[str, Any]:
-    """What a score means nothing without: supervision, initialisation, masks, seed and length."""
+    """What a score means nothing without: supervision, initialisation, masks, random seed and length."""
     config: Config = job.config
     masks = config.supervision == "masks"
     facts: dict[str, Any] = {
         "supervision": "masks" if masks and not check.is_ground_truth else "full supervision",
         "network": _name_network(config.model),
         "initialisation": _name_weights(config),
-        "seed": config.seed,
+        "random_seed": config.random_seed,
         "iterations": config.train_cfg.max_iters,
         "precision": config.amp or "fp32",
         "scales": list(config.infer.scales),

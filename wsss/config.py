@@ -153,8 +153,8 @@ def options_of(stage: str, options: Sequence[str], stages: Sequence[str]) -> lis
         options: overrides ``a.b=value`` for all stages, or ``STAGE.a.b=value`` for one.
         stages: names of all stages.
 
-    >>> options_of("seeds", ["seed=1", "seeds.train.epochs=2", "segment.amp=bf16"], ("seeds", "segment"))
-    ['seed=1', 'train.epochs=2']
+    >>> options_of("seeds", ["random_seed=1", "seeds.train.epochs=2", "segment.x=3"], ("seeds", "segment"))
+    ['random_seed=1', 'train.epochs=2']
     """
     own = []
     for option in options:

@@ -103,7 +103,7 @@ def train_network(
     out_dir: Path,
     schedule: Schedule,
     parameter_groups: Sequence[dict[str, Any]],
-    seed: int,
+    random_seed: int,
     description: str,
     hooks: Sequence[Hook] = (),
     classes: Sequence[str] = (),
@@ -124,7 +124,7 @@ def train_network(
         out_dir: folder for checkpoints; holds nothing else.
         schedule: length and rates.
         parameter_groups: the optimizer's groups: ``params`` and optionally ``lr``, ``weight_decay``.
-        seed: of initial shuffling, augmentation and the network's own draws.
+        random_seed: of initial shuffling, augmentation and the network's own draws.
         description: what the progress lines say.
         hooks: further mmengine hooks.
         classes: names of the classes, for the message of a loss that is not finite.
@@ -154,7 +154,7 @@ def train_network(
                 dataset,
                 out_dir=out_dir,
                 schedule=schedule,
-                seed=seed,
+                random_seed=random_seed,
                 description=description,
                 hooks=hooks,
                 classes=classes,
@@ -182,7 +182,7 @@ def _build_runner(
     out_dir: Path,
     schedule: Schedule,
     optimizer: torch.optim.Optimizer,
-    seed: int,
+    random_seed: int,
     description: str,
     hooks: Sequence[Hook],
     classes: Sequence[str],
@@ -218,7 +218,7 @@ def _build_runner(
         },
         custom_hooks=[ProgressHook(description, steps, steps_per_epoch, classes), *hooks],
         # Each process augments and draws on its own; the order of the images is the main process's.
-        randomness={"seed": seed, "diff_rank_seed": True},
+        randomness={"seed": random_seed, "diff_rank_seed": True},
         resume=(out_dir / "last_checkpoint").is_file(),
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",

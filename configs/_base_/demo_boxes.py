@@ -6,7 +6,7 @@ dataset = dict(
     train=480,  # images in split train
     val=120,  # images in split val
     side=128,  # mean side of the images in pixels; it varies by an eighth to both sides
-    seed=0,
+    random_seed=0,
     train_split="train",
     val_split="val",
 )

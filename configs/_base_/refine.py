@@ -1,5 +1,5 @@
 # The settings that all methods of the stage `refine` have. Each method adds its own, with their defaults:
 # DEFAULTS in refine/methods/irn.py and crf.py. A key that is in neither is refused.
 method = "irn"  # "irn", "crf" (nothing is trained), or the method of an installed package
-seed = 0
+random_seed = 0
 baselines = dict()  # name -> config file beside this one; published as masks-NAME

@@ -2,7 +2,7 @@
 # Each method adds its own, and may have other defaults for these: seeds/methods/. A key that is in neither is
 # refused. Presets need not inherit this file: what they do not set comes from here.
 method = "bas"  # "bas", "cam" (the baseline), "combine" (nothing is trained), or that of an installed package
-seed = 0
+random_seed = 0
 score_split = (
     None  # the split whose images' figures are published; None: dataset.score_split, else all images
 )

@@ -158,6 +158,6 @@ def check_settings(config: Mapping[str, Any]) -> RefineMethod:
         ConfigError: names the first setting that is wrong.
     """
     method = find_method(config["method"])
-    check_ranges(config, {"seed": NOT_NEGATIVE, **method.ranges})
+    check_ranges(config, {"random_seed": NOT_NEGATIVE, **method.ranges})
     method.check(config)
     return method

@@ -107,7 +107,7 @@ THRESHOLDS = {
     "background_score": "infer.background_score",
 }
 PARTS: dict[str, tuple[str, ...]] = {
-    CONFIDENT: ("seed", "model", "train", "infer"),
+    CONFIDENT: ("random_seed", "model", "train", "infer"),
     "train": ("infer",),
     EDGE: ("infer",),
     WALK: _DECISION,

@@ -21,7 +21,7 @@ BUILT_IN = {
 }
 COMMON_FILE = CONFIG_DIR / "_base_" / "seeds.py"
 COMMON_RANGES: Mapping[str, Range | OneOf] = {
-    "seed": NOT_NEGATIVE,
+    "random_seed": NOT_NEGATIVE,
     "train.resize": COUNT,
     "train.crop": COUNT,
     "train.epochs": COUNT,

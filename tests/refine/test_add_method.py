@@ -50,7 +50,7 @@ def folder(tmp_path_factory):
         [sys.executable, "-c", BUILD], cwd=folder / "my-refine", capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    data = DemoDataSet(root=str(folder / "data"), train=COUNT, val=2, side=96, seed=0, name="demo")
+    data = DemoDataSet(root=str(folder / "data"), train=COUNT, val=2, side=96, random_seed=0, name="demo")
     for one in data.ids("train"):
         truth = read_mask(data.mask_path(one))
         grid = ((truth.shape[1] - 1) // 4 + 1, (truth.shape[0] - 1) // 4 + 1)

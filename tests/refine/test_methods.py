@@ -121,7 +121,7 @@ def test_presets_take_the_settings_of_their_method():
     [
         ("crf", {"infer": {"threshold": 1.0}}, "expected infer.threshold above 0 and below 1, got 1.0"),
         ("crf", {"infer": {"iterations": 0}}, "expected infer.iterations at least 1, got 0"),
-        ("crf", {"seed": -1}, "expected seed at least 0, got -1"),
+        ("crf", {"random_seed": -1}, "expected random_seed at least 0, got -1"),
         (
             "crf",
             {"infer": {"seed_power": 2.0, "image_specific": True}},

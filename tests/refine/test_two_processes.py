@@ -31,7 +31,7 @@ def run_refine(root, *, processes):
 def root(tmp_path_factory):
     """A folder with the demo's data and seeds that are blurred ground truth."""
     root = tmp_path_factory.mktemp("two")
-    data = DemoDataSet(root=str(root / "data"), train=COUNT, val=2, side=96, seed=0, name="demo")
+    data = DemoDataSet(root=str(root / "data"), train=COUNT, val=2, side=96, random_seed=0, name="demo")
     seeds = root / "work" / "seeds"
     for image_id in data.ids("train"):
         truth = read_mask(data.mask_path(image_id))

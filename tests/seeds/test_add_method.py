@@ -61,7 +61,7 @@ def run_seeds(folder, name, *options):
 
 
 def tags(folder, image_id):
-    data = DemoDataSet(root=str(folder / "data"), train=COUNT, val=2, side=96, seed=0, name="demo")
+    data = DemoDataSet(root=str(folder / "data"), train=COUNT, val=2, side=96, random_seed=0, name="demo")
     return list(data.tags(image_id))
 
 

@@ -69,7 +69,7 @@ def test_batch_norms_biases_stay_out_where_the_authors_leave_them():
 
 
 def test_the_same_seed_gives_the_same_weights():
-    first, second, other = (build(f"seed={seed}")[0].network for seed in (0, 0, 1))
+    first, second, other = (build(f"random_seed={seed}")[0].network for seed in (0, 0, 1))
     assert bool((first.generator.weight == second.generator.weight).all())
     assert not bool((first.generator.weight == other.generator.weight).all())
 

@@ -55,7 +55,7 @@ def train(out_dir):
         out_dir=out_dir,
         schedule=SCHEDULE,
         parameter_groups=[{"params": [p for p in network.parameters() if p.requires_grad]}],
-        seed=0,
+        random_seed=0,
         description="toy",
         hooks=[losses],
     )

@@ -26,7 +26,7 @@ def demo_settings(tmp_path_factory):
     return {
         "type": "demo",
         "root": str(root),
-        "seed": 3,
+        "random_seed": 3,
         "train_split": "train",
         "val_split": "val",
     } | sizes

@@ -13,7 +13,7 @@ SCORES = {
     "weights": "last iteration",
     "masks": {"name": "masks", "mIoU": 0.421},
     "scales": [0.5, 1.0],
-    "seed": 0,
+    "random_seed": 0,
     "iterations": 100,
     "flip": True,
 }
@@ -35,7 +35,7 @@ def test_table_without_crf():
     assert "- masks: name masks, mIoU 0.421" in lines
     assert "- initialisation: ImageNet (torchvision or timm)" in lines
     assert "- scales: 0.5, 1.0" in lines
-    assert "- seed: 0" in lines
+    assert "- random seed: 0" in lines
 
 
 def test_table_with_crf_has_a_column_more():

@@ -81,7 +81,7 @@ def test_stage_trains_on_masks_predicts_and_scores(masks_config, demo, masks, tm
     }
     assert scores["initialisation"] == "random weights"
     assert scores["weights"] == "last iteration"
-    assert scores["seed"] == 0
+    assert scores["random_seed"] == 0
     assert 0.02 < scores["ignored_pixels"] < 0.04
     assert scores["seconds_per_prediction"]["network"] > 0
     table = (work / "segment" / "scores.md").read_text()

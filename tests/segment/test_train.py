@@ -115,7 +115,7 @@ def test_loss_that_is_not_finite_stops_with_advice(tiny_config, tmp_path):
 
 def test_what_the_stage_knows_is_filled_in(tiny_config, tmp_path):
     before = copy.deepcopy(tiny_config.to_dict())
-    tiny_config.seed, tiny_config.train_cfg.max_iters = 7, 123
+    tiny_config.random_seed, tiny_config.train_cfg.max_iters = 7, 123
     config = complete_config(tiny_config, num_classes=3, masks=tmp_path, backbone=tmp_path / "b.pth")
     assert config.model.decode_head.num_classes == 4
     assert config.model.backbone.pretrained == str(tmp_path / "b.pth")
@@ -123,7 +123,10 @@ def test_what_the_stage_knows_is_filled_in(tiny_config, tmp_path):
     assert config.train_dataloader.dataset.dataset == tiny_config.dataset
     assert config.param_scheduler.end == 123
     assert config.randomness.seed == 7
-    tiny_config.seed, tiny_config.train_cfg.max_iters = before["seed"], before["train_cfg"]["max_iters"]
+    tiny_config.random_seed, tiny_config.train_cfg.max_iters = (
+        before["random_seed"],
+        before["train_cfg"]["max_iters"],
+    )
     assert tiny_config.to_dict() == before
 
 

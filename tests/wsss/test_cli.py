@@ -53,11 +53,11 @@ def call(invoke):
         (("run", "seed", "demo"), 2, "expected a stage out of seeds, refine, segment or all, got 'seed'"),
         (("run", "seeds", "demo", "--cfg-options", "train.epoch=1"), 2, "did you mean 'train.epochs'"),
         (
-            ("run", "seeds", "demo", "--cfg-options", "seed=1", "train.epoch=1"),
+            ("run", "seeds", "demo", "--cfg-options", "random_seed=1", "train.epoch=1"),
             2,
             "did you mean 'train.epochs'",
         ),
-        (("run", "seeds", "demo", "--cfg-options", "seed=1", "stray"), 2, "unexpected extra argument"),
+        (("run", "seeds", "demo", "--cfg-options", "random_seed=1", "stray"), 2, "unexpected extra argument"),
         (("run", "seeds", "demos"), 2, "choose out of"),
         (("run", "all", "demo", "--config", "mine.py"), 2, "expected one stage with --config, got all"),
         (("run", "seeds", "voc", "--data-root", "nowhere"), 1, "nowhere"),
@@ -257,10 +257,10 @@ def test_localisation_sets_are_made_and_checked(invoke, tmp_path):
 
 
 def test_config_show_tells_values_and_sources(invoke):
-    code, out, _ = invoke("config", "show", "refine", "demo", "--cfg-options", "seed=7", "--json")
+    code, out, _ = invoke("config", "show", "refine", "demo", "--cfg-options", "random_seed=7", "--json")
     found = json.loads(out)
     assert code == 0
-    assert found["seed"] == {"value": 7, "from": "--cfg-options"}
+    assert found["random_seed"] == {"value": 7, "from": "--cfg-options"}
     assert found["dataset.side"] == {"value": 128, "from": "_base_/demo.py"}
     assert found["infer.steps"]["from"] == "refine/irn_plain8_demo.py"
     assert found["infer.beta"]["from"] == "method irn"

@@ -128,8 +128,8 @@ def test_who_chose_a_threshold_follows_from_where_its_value_came_from():
 
 
 def test_overrides_of_other_stages_are_left_to_them():
-    options = ["seed=1", "seeds.train.epochs=2", "segment.train_cfg.max_iters=3", "segmented=1"]
-    assert options_of("seeds", options, tuple(STAGES)) == ["seed=1", "train.epochs=2", "segmented=1"]
+    options = ["random_seed=1", "seeds.train.epochs=2", "segment.train_cfg.max_iters=3", "segmented=1"]
+    assert options_of("seeds", options, tuple(STAGES)) == ["random_seed=1", "train.epochs=2", "segmented=1"]
     settings = load_settings(load_stage("seeds"), "demo", options=["train.epochs=2", "train_cfg.max_iters=3"])
     assert settings.options == ("train.epochs=2",)
     assert list(settings.unused) == ["train_cfg.max_iters=3"]

@@ -88,7 +88,7 @@ def test_an_override_may_name_its_stage(ask):
         ("seeds", "segment.amp=bf16", "that stage is not part of this run"),
         ("seeds", "train.epochs=-3", "seeds: expected train.epochs at least 1, got -3"),
         ("all", "segment.train_cfg.max_iters=0", "segment: expected train_cfg.max_iters at least 1, got 0"),
-        ("all", "randomness.seed=1", "got 'randomness.seed' in --cfg-options: set seed"),
+        ("all", "randomness.seed=1", "got 'randomness.seed' in --cfg-options: set random_seed"),
         ("all", "param_scheduler.end=9", "set train_cfg.max_iters"),
         ("all", "train_dataloader.dataset.masks=x", "give --masks DIR"),
         ("all", "model.decode_head.num_classes=3", "takes it from the data set"),

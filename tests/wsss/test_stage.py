@@ -39,7 +39,7 @@ def voc(tmp_path):
 def launch(voc, tmp_path):
     def call(run, *, reads=(), resume=True, root=voc, parts=None, schema=1, stage=None, **settings):
         dataset = {"type": "voc", "root": str(root), "train_split": "train", "val_split": "train"}
-        config = Config({"dataset": dataset} | {"seed": 0} | settings)
+        config = Config({"dataset": dataset} | {"random_seed": 0} | settings)
         fields = {"reads": lambda config: reads, "parts": lambda config: parts or {}} | (stage or {})
         made = Stage("refine", "masks", schema=schema, run=run, **fields)
         work_dir = tmp_path / "work"
@@ -106,7 +106,7 @@ def test_changed_setting_is_stale_and_named(launch, log, tmp_path):
     ("change", "taken"),
     [
         pytest.param({"infer": {"scales": [2]}}, True, id="a setting that the part does not depend on"),
-        pytest.param({"infer": {"scales": [2]}, "seed": 1}, False, id="one of two that it depends on"),
+        pytest.param({"infer": {"scales": [2]}, "random_seed": 1}, False, id="one of two that it depends on"),
         pytest.param({"inference": {"scales": [2]}}, False, id="a name that only begins alike"),
         pytest.param({"infer": {"scales": [2]}, "schema": 2}, False, id="another version of the stage"),
         pytest.param({"resume": False}, False, id="told to start anew"),
@@ -228,7 +228,7 @@ def test_a_touched_file_is_read_again_but_not_stale(launch, voc):
 
 
 def test_settings_of_the_stage_itself_and_neutral_ones_are_not_in_the_key(launch):
-    calls, stage = [], {"owned": {"randomness.seed": "set seed"}, "neutral": frozenset({"hooks"})}
+    calls, stage = [], {"owned": {"randomness.seed": "set random_seed"}, "neutral": frozenset({"hooks"})}
     launch(maker(calls), stage=stage, randomness={"seed": 0}, hooks={"interval": 1})
     launch(maker(calls), stage=stage, randomness={"seed": 5}, hooks={"interval": 2})
     assert calls == ["run", "a", "b"]
@@ -323,7 +323,7 @@ def test_parts_of_a_killed_take_over_are_not_adopted_by_other_settings(launch, m
         patch.setattr(shutil, "copytree", copy)
         with pytest.raises(KeyboardInterrupt):
             launch(run, parts=parts, infer={"power": 2})
-    assert launch(run, parts=parts, infer={"power": 2}, seed=1).manifest["found"] is False
+    assert launch(run, parts=parts, infer={"power": 2}, random_seed=1).manifest["found"] is False
 
 
 def test_extra_facts_cannot_replace_entries_of_the_manifest(launch):

@@ -40,10 +40,13 @@ def wanted(root):
     """The two stages with their configs, by the folder that they fill."""
     dataset = {"type": "folder", "root": str(root), "train_split": "all", "val_split": "all"}
     return {
-        "seeds": (Stage("seeds", "seeds", 1, make_seeds), Settings(Config({"dataset": dataset, "seed": 0}))),
+        "seeds": (
+            Stage("seeds", "seeds", 1, make_seeds),
+            Settings(Config({"dataset": dataset, "random_seed": 0})),
+        ),
         "masks": (
             Stage("refine", "masks", 1, make_masks, reads=lambda config: ("seeds",)),
-            Settings(Config({"dataset": dataset, "seed": 0})),
+            Settings(Config({"dataset": dataset, "random_seed": 0})),
         ),
     }
 
@@ -72,9 +75,9 @@ def test_what_is_published_and_from_what(work, wanted):
 
 def test_a_changed_setting_makes_all_below_it_stale(work, wanted):
     stage, settings = wanted["seeds"]
-    settings.config.seed = 3
+    settings.config.random_seed = 3
     found = rows(work, wanted)
-    assert (found["seeds"]["state"], found["seeds"]["why"]) == ("stale", ["seed: 0 -> 3"])
+    assert (found["seeds"]["state"], found["seeds"]["why"]) == ("stale", ["random_seed: 0 -> 3"])
     assert found["masks"]["state"] == "up to date"
     run_stage(stage, settings, dataset_name="toy", work_dir=work)
     found = rows(work, wanted)

@@ -53,7 +53,7 @@ def train(network, out_dir, *, points=None, classes=(), **changes):
         classes=classes,
         schedule=dataclasses.replace(SCHEDULE, **changes),
         parameter_groups=groups,
-        seed=0,
+        random_seed=0,
         description="line",
     )
     return network.slope.weight.item()
@@ -100,7 +100,7 @@ def test_fewer_images_than_a_batch(tmp_path):
         out_dir=tmp_path,
         schedule=schedule,
         parameter_groups=groups,
-        seed=0,
+        random_seed=0,
         description="line",
     )
     assert network.steps == [0, 1]

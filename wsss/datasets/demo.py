@@ -33,7 +33,7 @@ class DemoDataSet(VocDataSet):
         train: int = 480,
         val: int = 120,
         side: int = 128,
-        seed: int = 0,
+        random_seed: int = 0,
         name: str = "demo",
     ) -> None:
         """Open the folder; make it first if it is not there or was made with other settings.
@@ -43,15 +43,15 @@ class DemoDataSet(VocDataSet):
             train: number of images in split ``train``.
             val: number of images in split ``val``.
             side: mean length of the images' sides in pixels; they vary by an eighth to both sides.
-            seed: seed of all that is drawn.
+            random_seed: of all that is drawn.
             name: name of the data set.
 
         Raises:
             ConfigError: a number is not whole or is out of range.
             DataError: the folder holds something else or cannot be written.
         """
-        settings = {"version": _VERSION, "train": train, "val": val, "side": side, "seed": seed}
-        for key, least in (("train", 1), ("val", 1), ("side", SMALLEST), ("seed", 0)):
+        settings = {"version": _VERSION, "train": train, "val": val, "side": side, "random_seed": random_seed}
+        for key, least in (("train", 1), ("val", 1), ("side", SMALLEST), ("random_seed", 0)):
             if type(settings[key]) is not int or settings[key] < least:
                 raise ConfigError(
                     f"expected a whole number of at least {least} for dataset.{key}, "
@@ -67,11 +67,11 @@ def _write_data(settings: dict[str, int], folder: Path) -> None:
         (folder / name).mkdir(parents=True)
     labels: dict[str, NDArray[np.float32]] = {}
     for index, split in enumerate(("train", "val")):
-        tags = plan_tags(settings[split], np.random.default_rng([settings["seed"], index]))
+        tags = plan_tags(settings[split], np.random.default_rng([settings["random_seed"], index]))
         ids = [f"{split}_{number:05d}" for number in range(len(tags))]
         for number, image_id in enumerate(track(ids, f"demo {split}")):
             # One generator for each image: the first images stay the same when there are more of them.
-            rng = np.random.default_rng([settings["seed"], index, number])
+            rng = np.random.default_rng([settings["random_seed"], index, number])
             scene = draw_scene(tags[number], draw_size(settings["side"], rng), rng)
             path = folder / "JPEGImages" / f"{image_id}.jpg"
             Image.fromarray(scene.image).save(path, quality=95, subsampling=0)

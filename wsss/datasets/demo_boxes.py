@@ -34,7 +34,7 @@ class DemoBoxesDataSet(LocalizationDataSet):
         train: int = 480,
         val: int = 120,
         side: int = 128,
-        seed: int = 0,
+        random_seed: int = 0,
         name: str = "demo_boxes",
     ) -> None:
         """Open the folder; make it first if it is not there or was made with other settings.
@@ -44,15 +44,15 @@ class DemoBoxesDataSet(LocalizationDataSet):
             train: number of images in split ``train``; at least one for each of the six classes.
             val: number of images in split ``val``.
             side: mean length of the images' sides in pixels; they vary by an eighth to both sides.
-            seed: seed of all that is drawn.
+            random_seed: of all that is drawn.
             name: name of the data set.
 
         Raises:
             ConfigError: a number is not whole or is out of range.
             DataError: the folder holds something else or cannot be written.
         """
-        settings = {"version": _VERSION, "train": train, "val": val, "side": side, "seed": seed}
-        least = {"train": len(CREATURES), "val": 1, "side": SMALLEST, "seed": 0}
+        settings = {"version": _VERSION, "train": train, "val": val, "side": side, "random_seed": random_seed}
+        least = {"train": len(CREATURES), "val": 1, "side": SMALLEST, "random_seed": 0}
         for key, low in least.items():
             if type(settings[key]) is not int or settings[key] < low:
                 raise ConfigError(
@@ -70,7 +70,7 @@ def _write(settings: dict[str, int], folder: Path) -> None:
         images: dict[str, Located] = {}
         for number in track(range(settings[split]), f"demo_boxes {split}"):
             # One generator for each image: the first images stay the same when there are more of them.
-            rng = np.random.default_rng([settings["seed"], _STREAM, index, number])
+            rng = np.random.default_rng([settings["random_seed"], _STREAM, index, number])
             label = number % len(CREATURES) + 1
             labels = (label,) * (2 if rng.random() < _TWO else 1)
             scene = draw_scene(labels, draw_size(settings["side"], rng), rng, repeated=True)

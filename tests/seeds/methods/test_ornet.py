@@ -498,7 +498,7 @@ def test_optimization_runs(training, optimizer, expected, tmp_path):
         out_dir=tmp_path,
         schedule=how.schedule(num_workers=0),
         parameter_groups=[{"params": list(network.parameters())}],
-        seed=0,
+        random_seed=0,
         description="test",
         hooks=[rates],
         optimizer=how.optimizer,

@@ -66,7 +66,7 @@ def test_two_runs_give_the_same_bytes(small, tmp_path):
 
 def test_more_images_keep_the_first_ones_and_another_seed_does_not(small, tmp_path):
     more = DemoDataSet(tmp_path / "more", **{**SMALL, "train": 9})
-    other = DemoDataSet(tmp_path / "other", **SMALL, seed=1)
+    other = DemoDataSet(tmp_path / "other", **SMALL, random_seed=1)
 
     first = small.image_path("train_00003").read_bytes()
     assert more.image_path("train_00003").read_bytes() == first
@@ -145,7 +145,7 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("key", "value"), [("train", 0), ("val", -1), ("side", 95), ("seed", -1), ("train", 1.5)]
+    ("key", "value"), [("train", 0), ("val", -1), ("side", 95), ("random_seed", -1), ("train", 1.5)]
 )
 def test_numbers_out_of_range_are_refused(tmp_path, key, value):
     with pytest.raises(

@@ -54,7 +54,7 @@ def test_two_runs_give_the_same_bytes(small, tmp_path):
         assert (folder / file).read_bytes() == (tmp_path / "again" / file).read_bytes()
 
 
-@pytest.mark.parametrize(("key", "value"), [("train", 5), ("val", 0), ("side", 10), ("seed", -1)])
+@pytest.mark.parametrize(("key", "value"), [("train", 5), ("val", 0), ("side", 10), ("random_seed", -1)])
 def test_numbers_out_of_range_are_refused(tmp_path, key, value):
     with pytest.raises(ConfigError, match=rf"a whole number of at least \d+ for dataset\.{key}, got {value}"):
         DemoBoxesDataSet(tmp_path / "demo", **{key: value})
