@@ -45,6 +45,14 @@ def confident_label(
         ValueError: shapes that do not belong together, classes or thresholds out of range.
 
     Source: the authors' code of Ahn et al., CVPR 2019 (``cam_to_ir_label``).
+
+    >>> image = np.repeat(np.uint8([[10] * 3, [240] * 3])[None], 4, axis=0)
+    >>> maps = np.float32([[[0.0, 0.9]] * 4])
+    >>> confident_label(image, maps, np.array([7]), foreground_threshold=0.4, background_threshold=0.1)
+    array([[0, 7],
+           [0, 7],
+           [0, 7],
+           [0, 7]], dtype=uint8)
     """
     _check(image, maps, classes, foreground_threshold, background_threshold)
     foreground = decide(maps, classes, threshold=foreground_threshold, image=image)

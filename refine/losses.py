@@ -39,6 +39,13 @@ def affinity_displacement_loss(
         ValueError: the shapes do not belong together.
 
     Source: Ahn et al., CVPR 2019, eq. 4 to 9; constants and the choice of sources from the authors' code.
+
+    >>> label = torch.zeros(1, 8, 12, dtype=torch.long)
+    >>> losses = affinity_displacement_loss(
+    ...     torch.zeros(1, 1, 8, 12), torch.zeros(1, 2, 8, 12), label, radius=3
+    ... )
+    >>> losses["positive"], losses["negative"]
+    (tensor(0.3466), tensor(0.))
     """
     _check_shapes(edge_logit, displacement, label)
     terms = affinity_loss(edge_logit, label, radius=radius)

@@ -38,6 +38,13 @@ def random_walk(
     Source: Ahn et al., CVPR 2019, eq. 3 and section 5. They raise the dense T to its 256th power; this
     applies sparse polynomials in T to the few rows of x, which is the same up to 1e-7 and linear in the
     number of pixels.
+
+    An edge in the middle of five pixels keeps the seed of the first one on its side.
+
+    >>> seed = torch.tensor([[[1.0, 0, 0, 0, 0]]])
+    >>> edge = torch.tensor([[[0, 0, 1.0, 0, 0]]])
+    >>> random_walk(seed, edge)
+    tensor([[[0.5000, 0.5000, 0.0000, 0.0000, 0.0000]]])
     """
     _check(seed, edge, beta, steps)
     # Float64: the column sums of a float32 T are not exactly 1, which 256 steps turn into an error of 2e-4.

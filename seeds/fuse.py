@@ -34,6 +34,9 @@ def fuse_foreground(class_maps: Maps, foreground: Maps, *, how: How = "average")
         ValueError: the shapes do not fit.
 
     Source: Zhai et al., IJCV 2023, section 5.5 ("average" is their best).
+
+    >>> fuse_foreground(np.array([[[0.2, 0.8]]]), np.array([[0.6, 0.4]]))
+    array([[[0.2, 0.6]]])
     """
     if how not in get_args(How):
         raise ConfigError(f"expected 'average' or 'replace', got {how!r}: correct 'infer.fuse'")
@@ -63,6 +66,9 @@ def combine(seeds: Sequence[Maps]) -> Maps:
         ValueError: nothing to combine, or the shapes differ.
 
     Source: Zhai et al., IJCV 2023, Table 9 ("BAS + IRN" is BAS with plain CAM).
+
+    >>> combine([np.array([[[0.5, 1.0]]]), np.array([[[0.4, 0.0]]])]).round(2)
+    array([[[1.  , 0.67]]])
     """
     shapes = {tuple(maps.shape) for maps in seeds}
     if len(shapes) != 1:

@@ -20,6 +20,10 @@ def multi_label_classification_loss(logit: Tensor, tags: Tensor) -> Tensor:
 
     Source: Zhai et al., IJCV 2023: -log(e^z_i / (e^z_i + sum over absent j of e^z_j)), in the stable form
     softplus(logsumexp(z_absent) - z_i).
+
+    >>> logit = torch.tensor([[2.0, 0.0, -1.0]])
+    >>> multi_label_classification_loss(logit, torch.tensor([[1, 0, 0]]))
+    tensor(0.1698)
     """
     _expect_same(logit, tags, "(B, C)", 2)
     present = tags > 0
@@ -50,6 +54,9 @@ def background_suppression_loss(
         ValueError: the inputs are not both of shape (B,).
 
     Source: Zhai et al., IJCV 2023, eq. 3; the clipping at 1 is from section 4.1.
+
+    >>> background_suppression_loss(torch.tensor([4.0, 4.0]), torch.tensor([1.0, 9.0]))
+    tensor(0.6250)
     """
     return background_share(whole_logit, background_logit, eps=eps).mean()
 

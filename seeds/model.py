@@ -40,6 +40,10 @@ class BASNet(nn.Module):
         normalizer: what the features pass before they reach the generators.
 
     Source: Zhai et al., IJCV 2023, section 4; initialisation of the heads from the authors' code.
+
+    >>> network = BASNet("plain8", num_classes=3).eval()
+    >>> network.maps(torch.zeros(1, 3, 64, 64)).shape
+    torch.Size([1, 3, 4, 4])
     """
 
     def __init__(

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 from seeds.losses import background_share
 
 THRESHOLDS = tuple(float(value) for value in np.round(np.arange(0.05, 1.0, 0.05), 2))
-# Masks that pass the tail at once: the memory of a training step.
+# Masks that pass the network's tail together; 16 is the batch of a training step, so memory that sufficed
+# there suffices here.
 _BATCH = 16
 
 

@@ -13,7 +13,8 @@ from wsss.errors import TrainingError
 from wsss.log import logger
 
 EMPTY, FULL = 0.02, 0.98
-# An empty map is dead only where the evidence stays outside: small objects have small maps.
+# Small objects rightly have small maps. An empty map counts as dead only where L_bas is at least this: where
+# the evidence of the class lies outside the map.
 EVIDENCE = 0.5
 # A class is judged in an epoch that drew it this often, and dead after as many epochs in a row.
 DRAWS, EPOCHS = 5, 2

@@ -114,8 +114,8 @@ class DeepLabV2(EncoderDecoder):
             raise ValueError(f"expected a label_stride of at least 1, got {label_stride}")
         self.train_scales = tuple(train_scales)
         self.label_stride = label_stride
-        # A fifth faster on CPUs and what tensor cores want. Done here, because a network whose layout changes
-        # after it was wrapped for several processes gets wrong gradients.
+        # Channels last are a fifth faster on CPUs, and tensor cores expect them. Set here, because DDP gives
+        # wrong gradients where the layout changes after it wrapped the network.
         self.to(memory_format=torch.channels_last)
 
     def loss(self, inputs: Tensor, data_samples: Sequence[Any]) -> dict[str, Tensor]:
@@ -132,7 +132,7 @@ class DeepLabV2(EncoderDecoder):
         label = thin_label(label, self.label_stride)
         logits = {f"scale_{scale}": self.scaled_logit(inputs, scale) for scale in self.train_scales}
         if len(logits) > 1:
-            # Before the maximum all must have one size; the finest there is loses nothing.
+            # The maximum over scales needs logits of one size: all are resized to the largest one.
             size = max((logit.shape[-2:] for logit in logits.values()), key=lambda shape: shape[0] * shape[1])
             resized = [_resize(logit, size) for logit in logits.values()]
             logits["max"] = torch.stack(resized).amax(dim=0)

@@ -138,6 +138,13 @@ def write_seed(
 
     Raises:
         ArtifactError: shapes do not agree, or values lie outside [0, 1].
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.npz"
+    ...     write_seed(path, classes=np.array([3]), maps=np.full((1, 2, 3), 0.5), size=(8, 12))
+    ...     read_seed(path).upsample().shape
+    (1, 8, 12)
     """
     seed = Seed(
         np.asarray(classes, np.uint8),
@@ -203,6 +210,13 @@ def write_mask(path: str | Path, mask: NDArray[Any]) -> None:
 
     Raises:
         ArtifactError: not (H, W), or values outside 0..255.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "a.png"
+    ...     write_mask(path, np.array([[0, 3, 255]]))
+    ...     read_mask(path, num_classes=3)
+    array([[  0,   3, 255]], dtype=uint8)
     """
     if mask.ndim != 2 or mask.size == 0 or mask.min() < 0 or mask.max() > 255:
         raise ArtifactError(

@@ -15,8 +15,8 @@ from torch import Tensor
 from wsss.errors import ConfigError
 from wsss.processes import available_cores
 
-# Others wait while the main process scores 80,000 images. No need to be short: whoever starts the processes
-# ends them all when one fails.
+# How long a process waits for the others: the main process scores up to 80,000 images alone. A short limit is
+# not needed to notice failures, since torchrun and srun end all processes when one fails.
 _TIMEOUT = datetime.timedelta(hours=24)
 
 

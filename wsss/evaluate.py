@@ -158,7 +158,8 @@ def score_image_specific(file: Callable[[str], Path], dataset: DataSet, image_id
         ArtifactError: a seed has no thresholds.
         DataError: no image has ground truth.
     """
-    # Any middle gives the same labels: all powers grow by one factor.
+    # Each map is raised to the power that moves its own threshold to `middle`. Another middle multiplies all
+    # powers by one factor, which changes neither the order of the maps nor what lies above it.
     middle = 0.5
     sweep = sweep_seeds(lambda one: read_seed(file(one)).calibrated(middle), dataset, image_ids)
     return at_threshold(sweep, middle)

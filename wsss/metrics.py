@@ -21,6 +21,10 @@ def confusion_matrix(prediction: ArrayLike, truth: ArrayLike, num_classes: int) 
 
     Raises:
         ValueError: shapes differ, values are no integers, or they lie outside 0..C.
+
+    >>> confusion_matrix([[0, 1, 1]], [[0, 1, 255]], num_classes=1)
+    array([[1, 0],
+           [0, 1]])
     """
     predicted, true = np.asarray(prediction), np.asarray(truth)
     if predicted.shape != true.shape:
@@ -48,6 +52,9 @@ def iou(confusion: NDArray[Any]) -> NDArray[np.float64]:
 
     Source: PASCAL VOC development kit, segmentation task: true positives / (true positives + false positives
         + false negatives), background counted as a class.
+
+    >>> iou(np.array([[6, 2, 0], [0, 8, 0], [0, 0, 0]]))
+    array([0.75, 0.8 ,  nan])
     """
     counts = _square(confusion)
     hit = np.diag(counts)
@@ -63,6 +70,9 @@ def mean_iou(confusion: NDArray[Any]) -> float:
 
     Returns:
         A value in [0, 1]; NaN when the matrix is empty.
+
+    >>> round(mean_iou(np.array([[6, 2, 0], [0, 8, 0], [0, 0, 0]])), 3)
+    0.775
     """
     values = iou(confusion)
     present = values[~np.isnan(values)]

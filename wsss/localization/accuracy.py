@@ -25,6 +25,13 @@ class MaxBoxAccuracy:
     truth chooses the threshold, for each IoU its own: these are oracle figures.
 
     Source: Choe et al., "Evaluation for Weakly Supervised Object Localization", and wsolevaluation.
+
+    >>> score_map = np.zeros((8, 8))
+    >>> score_map[2:6, 2:6] = 1.0
+    >>> accuracy = MaxBoxAccuracy()
+    >>> accuracy.update(score_map, np.array([[2, 2, 6, 9]]))
+    >>> accuracy.compute()["v1"]
+    array([100., 100.,   0.])
     """
 
     def __init__(self, *, step: float = 0.01, ious: Sequence[float] = IOUS) -> None:

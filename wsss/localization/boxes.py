@@ -29,6 +29,9 @@ def box_iou(a: ArrayLike, b: ArrayLike) -> Any:
         ValueError: other shapes.
 
     Source: wsolevaluation, with 1 added to every extent: two boxes of one pixel at the same place have 1.
+
+    >>> box_iou([0, 0, 9, 9], [0, 0, 9, 4])
+    0.5
     """
     first, second = _boxes(a), _boxes(b)
     one, two = np.atleast_2d(first)[:, None], np.atleast_2d(second)[None]
@@ -91,6 +94,9 @@ def largest_component_box(score_map: NDArray[Any], *, threshold: float) -> Box:
 
     Source: BAS's evaluation code: of the parts (8 neighbours) the one of most pixels; of several such the
         one that comes first row by row.
+
+    >>> largest_component_box(np.array([[0.0, 0.9, 0.8], [0.1, 0.7, 0.0]]), threshold=0.5)
+    (1, 0, 3, 2)
     """
     if score_map.ndim != 2 or score_map.size == 0:
         raise ValueError(f"expected a score map (H, W), got shape {score_map.shape}: pass one map")

@@ -24,6 +24,9 @@ def normalize_score_map(score_map: NDArray[Any], size: tuple[int, int]) -> NDArr
         ValueError: the map has not two dimensions, or is empty.
 
     Source: wsolevaluation: cv2's INTER_CUBIC comes before the stretching.
+
+    >>> normalize_score_map(np.array([[2.0, 4.0]]), (1, 2))
+    array([[0., 1.]])
     """
     # In single precision a few pixels would change their bin of PxAP.
     values = _check(score_map).astype(np.float64)

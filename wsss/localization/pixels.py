@@ -17,6 +17,11 @@ class PixelScores:
 
     Source: Choe et al., "Evaluation for Weakly Supervised Object Localization", and wsolevaluation (PxAP);
         Zhai et al., IJCV 2023, and its code (PIoU).
+
+    >>> scores = PixelScores()
+    >>> scores.update(np.array([[0.9, 0.8], [0.2, 0.6]]), np.array([[1, 1], [0, 255]], np.uint8))
+    >>> scores.compute()
+    {'PxAP': 100.0, 'PIoU': 100.0}
     """
 
     def __init__(self, *, step: float = 0.001) -> None:
