@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from mmengine.config import Config
 
 from segment.backbone import CutBackbone
@@ -64,15 +63,13 @@ def check_job(preview: Preview) -> None:
     """Refuse what cannot be trained, before anything is made.
 
     Raises:
-        ConfigError: a setting out of range, weights or a head that do not fit the backbone, half precision
-            without a GPU, a batch that the processes cannot share.
+        ConfigError: a setting out of range, weights or a head that do not fit the backbone, a batch
+            that the processes cannot share.
         ArtifactError: masks or a backbone that should be there are not.
         DataError: ground truth is missing under full supervision.
     """
     config = preview.config
     check_ranges(config, RANGES)
-    if config.amp == "fp16" and not torch.cuda.is_available():
-        raise ConfigError("expected a GPU for amp='fp16', found none: set it to None or 'bf16'")
     if not config.infer.scales:
         raise ConfigError("expected at least one scale, got none: correct 'infer.scales'")
     share_of_batch(config.train_dataloader.batch_size, setting="train_dataloader.batch_size")

@@ -76,8 +76,7 @@ def build_optimizer(
             weight_decay=settings.weight_decay,
         )
     raise ConfigError(
-        f"expected optimizer {' or '.join(map(repr, OPTIMIZERS))}, got {settings.optimizer!r}: correct "
-        "'train.optimizer'"
+        f"expected optimizer {' or '.join(map(repr, OPTIMIZERS))}, got {settings.optimizer!r}: choose one"
     )
 
 

@@ -23,13 +23,13 @@ def build_optim_wrapper(optimizer: torch.optim.Optimizer, amp: str | None) -> Op
         ConfigError: another value, or no GPU for fp16.
     """
     if amp not in AMP:
-        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r}: correct 'train.amp'")
+        raise ConfigError(f"expected None, 'bf16' or 'fp16', got {amp!r} as number format")
     if amp == "bf16":
         return BFloat16OptimWrapper(optimizer=optimizer)
     if amp is None:
         return OptimWrapper(optimizer=optimizer)
     if not torch.cuda.is_available():
-        raise ConfigError("expected a GPU for train.amp='fp16', found none: set it to None or 'bf16'")
+        raise ConfigError("expected a GPU for 'fp16', found none: compute in 'bf16' or full precision")
     return AmpOptimWrapper(optimizer=optimizer, dtype="float16", loss_scale="dynamic")
 
 

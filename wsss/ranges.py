@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import torch
+
 from wsss.config import flatten
 from wsss.errors import ConfigError
 
@@ -54,11 +56,22 @@ class OneOf:
         return f"one of {', '.join(map(repr, self.choices))}"
 
 
+class Precision(OneOf):
+    """Number formats of a forward pass; fp16 only where there is a GPU."""
+
+    def holds(self, value: Any) -> bool:
+        """Whether this machine can compute in it."""
+        return super().holds(value) and (value != "fp16" or torch.cuda.is_available())
+
+    def __str__(self) -> str:
+        return f"{super().__str__()} (fp16 needs a GPU)"
+
+
 POSITIVE = Range(0, above=True)
 NOT_NEGATIVE = Range(0)
 COUNT = Range(1)
 SHARE = Range(0, 1)
-PRECISION = OneOf((None, "bf16", "fp16"))
+PRECISION = Precision((None, "bf16", "fp16"))
 
 
 def check_ranges(config: Mapping[str, Any], ranges: Mapping[str, Range | OneOf]) -> None:

@@ -170,7 +170,7 @@ def train_network(
             return
     else:
         logger.info("%s: already trained, weights loaded", description)
-    # The published weights, after a training too: without SyncBN each process has running statistics of its own.
+    # The saved weights, after a training too: without SyncBN each process has batch statistics of its own.
     network.load_state_dict(load_weights(final, what=f"the weights of '{description}'"))
     network.to(get_device())
 
@@ -329,8 +329,8 @@ class ProgressHook(Hook):
             raise TrainingError(
                 f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.steps} of "
                 f"{self.description}{where}: most often the learning rate is too high (lower "
-                "train.learning_rate), half precision overflows (set train.amp to bf16 or None), or the "
-                "pretrained weights are damaged"
+                "it), half precision overflows (use bf16 or full precision), or the pretrained weights are "
+                "damaged"
             )
         for key, value in values.items():
             self._sums[key] = self._sums.get(key, 0.0) + value

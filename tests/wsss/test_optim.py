@@ -118,7 +118,7 @@ def test_parts_of_a_group_keep_its_settings(network):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimizer": "adam"}, "expected optimizer 'sgd' or 'adamw', got 'adam': correct 'train.optimizer'"),
+        ({"optimizer": "adam"}, "expected optimizer 'sgd' or 'adamw', got 'adam': choose one"),
         ({"layer_decay": 0.0}, r"expected layer_decay above 0 and at most 1, got 0\.0"),
         ({"layer_decay": 1.5}, r"expected layer_decay above 0 and at most 1, got 1\.5"),
         ({"layer_decay": 0.5}, r"one of the project's backbones for layer_decay=0\.5, got a network without"),
