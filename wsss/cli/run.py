@@ -1,8 +1,9 @@
 """``wsss run`` and ``wsss plan``: the stages."""
 
+import inspect
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -108,46 +109,23 @@ def run(
     exit_together()
 
 
-@app.command(epilog="Example: wsss plan all demo")
-def plan(
-    stage: StageName,
-    dataset: DatasetName,
-    config: ConfigFile = None,
-    data_root: DataRoot = None,
-    work_dir: WorkDir = None,
-    cfg_options: CfgOptions = None,
-    variant: Variant = "",
-    split: Split = None,
-    seeds: Seeds = None,
-    masks: Masks = None,
-    weights: Weights = None,
-    allow_ground_truth: AllowGroundTruth = False,
-    baselines: Baselines = True,
-    resume: Resume = True,
-    as_json: AsJson = False,
-) -> None:
+def plan(**options: Any) -> None:
     """Print what wsss run would do with the same options, after all checks; nothing is made.
 
     Each artifact: run, skip or continue, why, from what, for how many images and about how long.
     """
-    run(
-        stage,
-        dataset,
-        config=config,
-        data_root=data_root,
-        work_dir=work_dir,
-        cfg_options=cfg_options,
-        variant=variant,
-        split=split,
-        seeds=seeds,
-        masks=masks,
-        weights=weights,
-        allow_ground_truth=allow_ground_truth,
-        baselines=baselines,
-        resume=resume,
-        dry_run=True,
-        as_json=as_json,
-    )
+    run(**options, dry_run=True)
+
+
+def _command_like(function: Callable[..., None], like: Callable[..., None], *, without: str) -> None:
+    """Make a function of ``**options`` a command with the options of another one, but for one of them."""
+    kept = [one for name, one in inspect.signature(like).parameters.items() if name != without]
+    function.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+    function.__annotations__ = {one.name: one.annotation for one in kept}
+    app.command(epilog=f"Example: wsss {function.__name__} all demo")(function)
+
+
+_command_like(plan, run, without="dry_run")
 
 
 def _options(

@@ -9,10 +9,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.artifacts import write_mask
-from wsss.datasets.made import ensure_made
+from wsss.datasets.made import check_counts, ensure_made
 from wsss.datasets.scenes import CREATURES, draw_scene
 from wsss.datasets.voc import VocDataSet
-from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 from wsss.progress import track
 
@@ -51,12 +50,7 @@ class DemoDataSet(VocDataSet):
             DataError: the folder holds something else or cannot be written.
         """
         settings = {"version": _VERSION, "train": train, "val": val, "side": side, "random_seed": random_seed}
-        for key, least in (("train", 1), ("val", 1), ("side", SMALLEST), ("random_seed", 0)):
-            if type(settings[key]) is not int or settings[key] < least:
-                raise ConfigError(
-                    f"expected a whole number of at least {least} for dataset.{key}, "
-                    f"got {settings[key]!r}: change it"
-                )
+        check_counts(settings, {"train": 1, "val": 1, "side": SMALLEST, "random_seed": 0})
         folder = resolve_path(root)
         ensure_made(folder, settings, functools.partial(_write_data, settings), what="demo data")
         super().__init__(folder, labels=folder / "cls_labels.npy", name=name, classes=CREATURES)

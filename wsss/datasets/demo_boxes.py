@@ -9,10 +9,9 @@ from PIL import Image
 from wsss.datasets.demo import SMALLEST, draw_size
 from wsss.datasets.layouts import Located
 from wsss.datasets.localization import LocalizationDataSet
-from wsss.datasets.made import ensure_made
+from wsss.datasets.made import check_counts, ensure_made
 from wsss.datasets.scenes import CREATURES, draw_scene
 from wsss.datasets.wsol_build import MASKS, METADATA, bounding_box, write_masks, write_split
-from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 from wsss.progress import track
 
@@ -52,13 +51,7 @@ class DemoBoxesDataSet(LocalizationDataSet):
             DataError: the folder holds something else or cannot be written.
         """
         settings = {"version": _VERSION, "train": train, "val": val, "side": side, "random_seed": random_seed}
-        least = {"train": len(CREATURES), "val": 1, "side": SMALLEST, "random_seed": 0}
-        for key, low in least.items():
-            if type(settings[key]) is not int or settings[key] < low:
-                raise ConfigError(
-                    f"expected a whole number of at least {low} for dataset.{key}, "
-                    f"got {settings[key]!r}: change it"
-                )
+        check_counts(settings, {"train": len(CREATURES), "val": 1, "side": SMALLEST, "random_seed": 0})
         folder = resolve_path(root)
         ensure_made(folder, settings, functools.partial(_write, settings), what=f"data set {name}")
         super().__init__(folder / _IMAGES, metadata=folder / METADATA, masks=folder / MASKS, name=name)

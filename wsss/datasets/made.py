@@ -9,10 +9,28 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wsss.errors import DataError
+from wsss.errors import ConfigError, DataError
 from wsss.log import logger
 
 STAMP = "settings.json"
+
+
+def check_counts(settings: Mapping[str, Any], least: Mapping[str, int]) -> None:
+    """Refuse settings of made data that are no whole numbers, or too small.
+
+    Args:
+        settings: by their names in the config's ``dataset``.
+        least: smallest value of each.
+
+    Raises:
+        ConfigError: the first that is none.
+    """
+    for key, low in least.items():
+        if type(settings[key]) is not int or settings[key] < low:
+            raise ConfigError(
+                f"expected a whole number of at least {low} for dataset.{key}, got "
+                f"{settings[key]!r}: change it"
+            )
 
 
 def ensure_made(
