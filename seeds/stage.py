@@ -1,12 +1,16 @@
 """The stage ``seeds``: a method makes soft maps from tags; they are scored where ground truth is there."""
 
+from collections.abc import Sequence
+
 from mmengine.config import Config
 
 from seeds.methods import check_settings, find_method, method_defaults, method_of_key
+from seeds.methods.trained import TrainedMethod
 from seeds.score import score_seeds
 from wsss.backbones import build_backbone, missing_download
 from wsss.distributed import is_main, wait
 from wsss.images import check_images
+from wsss.speed import SPEEDS, STEP_OVERHEAD, multi_scale_pixels, training_pixels
 from wsss.stage import Job, Preview, Result, Stage
 
 
@@ -69,6 +73,17 @@ def splits(config: Config) -> tuple[str, ...]:
     return (train,) if scored in (None, train) else (train, scored)
 
 
+def seconds(config: Config, images: Sequence[int], pixels: float) -> float | None:
+    """Rough core-seconds of the trainings and of inference; None for backbones that were not measured."""
+    method, speed = find_method(config.method), SPEEDS.get(config.model.backbone)
+    if speed is None or not isinstance(method, TrainedMethod):
+        return None
+    trained = training_pixels(images[0], config.train.epochs, config.train.crop)
+    return STEP_OVERHEAD * speed.train * trained * len(
+        method.trainings(config)
+    ) + speed.forward * multi_scale_pixels(images[0], pixels, config.infer.scales)
+
+
 STAGE = Stage(
     name="seeds",
     writes="seeds",
@@ -82,6 +97,7 @@ STAGE = Stage(
     downloads=downloads,
     parts=lambda config: {"train": ("infer", "score_split", "dataset.score_split", "ground truth")},
     neutral=frozenset({"train.num_workers", "train.compile"}),
+    seconds=seconds,
     bytes_per_image=12_000,
     bytes_of_training=600_000_000,
 )

@@ -1,8 +1,9 @@
 """The stage ``segment``: trains a network on masks, predicts the validation split and scores it."""
 
 import json
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from segment.train import CHOSEN, train_segmentor
 from wsss.artifacts import atomic_write, write_json
 from wsss.distributed import is_main
 from wsss.log import logger
+from wsss.speed import SPEEDS, STEP_OVERHEAD, multi_scale_pixels
 from wsss.stage import Job, Result, Stage
 
 CONFIG = "config.py"
@@ -159,6 +161,18 @@ def _name_weights(config: Config) -> str:
     return f"{config.pretrained_on} ({Path(source).name})"
 
 
+def seconds(config: Config, images: Sequence[int], pixels: float) -> float | None:
+    """Rough core-seconds of the training and of the predictions; None for what was not measured."""
+    speed = SPEEDS.get(config.model.backbone.name)
+    crops = [step.crop_size for step in config.train_dataloader.dataset.pipeline if step.type == "RandomCrop"]
+    if speed is None or not crops:
+        return None
+    seen = config.train_cfg.max_iters * config.train_dataloader.batch_size * math.prod(crops[-1]) / 1e6
+    seen *= sum(scale**2 for scale in config.model.train_scales)
+    predicted = multi_scale_pixels(images[1], pixels, config.infer.scales, flip=config.infer.flip)
+    return STEP_OVERHEAD * speed.dense_train * seen + speed.dense_forward * predicted
+
+
 STAGE = Stage(
     name="segment",
     writes="segment",
@@ -168,6 +182,7 @@ STAGE = Stage(
     splits=lambda config: (config.dataset.train_split, config.dataset.val_split),
     check=check_job,
     parts=parts,
+    seconds=seconds,
     neutral=frozenset(
         {
             "allow_ground_truth",

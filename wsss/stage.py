@@ -122,7 +122,8 @@ class Stage:
         neutral: settings, or tables of them, that cannot move a result.
         owned: settings that the stage sets itself -> where to set what they follow from.
         downloads: files that would have to be downloaded first.
-        seconds: rough time for a number of images on two CPU cores; None where nobody measured it.
+        seconds: rough core-seconds on CPUs, for the numbers of images of `splits` and the million pixels of
+            one; None where nobody measured it.
         bytes_per_image: rough size of what it writes for an image.
         bytes_of_training: rough size of its checkpoints.
     """
@@ -140,7 +141,7 @@ class Stage:
     neutral: frozenset[str] = frozenset()
     owned: Mapping[str, str] = dataclasses.field(default_factory=dict)
     downloads: Callable[[Config], Sequence[str]] = _none
-    seconds: Callable[[Config, int], float | None] = lambda config, images: None
+    seconds: Callable[[Config, Sequence[int], float], float | None] = lambda config, images, pixels: None
     bytes_per_image: int = 0
     bytes_of_training: int = 0
 

@@ -9,8 +9,6 @@ from torch import nn
 from seeds.contract import MapKind, Plan, Seeds, Training
 from seeds.infer import write_seeds
 from seeds.train import train_in_turn
-from wsss.distributed import is_main, wait
-from wsss.images import check_images
 from wsss.ranges import OneOf, Range
 from wsss.scored import scored_images
 from wsss.stage import Job
@@ -67,11 +65,7 @@ class TrainedMethod(abc.ABC):
         """
         config, dataset = job.config, job.dataset
         split = config.dataset.train_split
-        dataset.check(split)
         image_ids = dataset.ids(split)
-        if is_main():
-            check_images({image_id: dataset.image_path(image_id) for image_id in image_ids})
-        wait()
         scored = scored_images(config, dataset, image_ids, split=split)
         own_cam = scored.image_ids if scored is not None and config.infer.get("own_cam") else ()
         predictor, figures = train_in_turn(self, config, dataset, image_ids, out_dir=job.out_dir / "train")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from wsss.cli.plan import Request, describe, make_plan
+from wsss.cli.plan import Request, describe, make_plan, seconds_of
 from wsss.cli.stages import load_stage
 from wsss.config import load_settings
 from wsss.engine import run_stage
@@ -161,3 +161,16 @@ def test_too_little_disk_is_named(ask, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     with pytest.raises(ArtifactError, match=r"GiB free in .*, found 0.0 GiB"):
         ask()
+
+
+def test_time_is_guessed_from_measured_backbones_where_no_run_was_made(ask, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    steps = ask()
+    assert all(seconds_of(step)[1] == "a guess" and seconds_of(step)[0] > 0 for step in steps)
+    (longer, *_) = ask("seeds", "train.epochs=80")
+    assert seconds_of(longer)[0] > 1.5 * seconds_of(steps[0])[0]
+
+
+def test_no_time_is_guessed_for_a_backbone_that_nobody_measured(ask):
+    (step, *_) = ask("seeds", "model.backbone=timm:resnet10t")
+    assert seconds_of(step) is None

@@ -18,7 +18,9 @@ from wsss.datasets import build_dataset
 from wsss.distributed import is_main, main_first
 from wsss.engine import last_seconds, open_input, plan_step
 from wsss.errors import ArtifactError, ConfigError, WsssError
+from wsss.images import read_size
 from wsss.paths import PROJECT_ROOT
+from wsss.processes import available_cores
 from wsss.stage import Input, Stage, Step
 
 
@@ -241,8 +243,17 @@ def seconds_of(step: Step) -> tuple[float, str] | None:
         return last[0] * images / last[1], "as the last run"
     if torch.cuda.is_available():
         return None
-    measured = step.stage.seconds(step.settings.config, images)
-    return None if measured is None else (measured, "two CPU cores")
+    counts = [len(step.dataset.ids(split)) for split in step.stage.splits(step.settings.config)]
+    measured = step.stage.seconds(step.settings.config, counts, _pixels_of(step))
+    cores = available_cores()
+    return None if measured is None else (measured / cores, "a guess")
+
+
+def _pixels_of(step: Step) -> float:
+    """Million pixels of the image in the middle of the list."""
+    image_ids = step.dataset.ids(step.stage.splits(step.settings.config)[0])
+    height, width = read_size(step.dataset.image_path(image_ids[len(image_ids) // 2]))
+    return height * width / 1e6
 
 
 def describe(step: Step) -> dict[str, Any]:
