@@ -4,13 +4,13 @@ from wsss.backbones.build import build_backbone
 from wsss.backbones.cut import LEVELS, OUTPUT_STRIDES, Backbone, BatchNormMode, Cut, freeze_batch_norm
 from wsss.backbones.downloads import missing_download
 from wsss.backbones.initial import load_backbone, weights_sha256
-from wsss.backbones.library import _BUILDERS
+from wsss.backbones.library import BUILT_IN
 from wsss.backbones.timm_names import supported_timm_names
 
 __all__ = [
+    "BUILT_IN",
     "LEVELS",
     "OUTPUT_STRIDES",
-    "_BUILDERS",
     "Backbone",
     "BatchNormMode",
     "Cut",

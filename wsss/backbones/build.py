@@ -5,7 +5,7 @@ from pathlib import Path
 from wsss.backbones.cut import OUTPUT_STRIDES, Backbone, Cut
 from wsss.backbones.downloads import downloading
 from wsss.backbones.initial import load_backbone
-from wsss.backbones.library import _BUILDERS
+from wsss.backbones.library import find_builder
 from wsss.backbones.strides import limit_stride
 from wsss.backbones.timm_names import PREFIX
 from wsss.backbones.timm_networks import cut_timm
@@ -20,7 +20,8 @@ def build_backbone(
     Args:
         name: resnet18, resnet34, resnet50, resnet101, mobilenet_v2, vgg16, inception_v3 (torchvision),
             mobilenetv1_100 (timm), plain8 (ours, for the demo), or timm:NAME for a network of timm
-            (`wsss.backbones.timm_networks` says which of them, and how they are cut).
+            (`wsss.backbones.timm_networks` says which of them, and how they are cut), or the name of
+            an entry point ``wsss.backbones`` of an installed package.
         pretrained: None for random weights, "imagenet" for the library's own weights (downloaded once), or
             the path of a state dict: the library's names or those of a `Backbone` that a stage saved.
         output_stride: 8, 16 or 32, of the last level; the deepest levels lose their strides until it has it.
@@ -50,12 +51,7 @@ def build_backbone(
 
 def _cut_by_name(name: str, *, imagenet: bool, output_stride: int, dilate: bool) -> Cut:
     """One of our own builders' networks, with the output stride asked for."""
-    if name not in _BUILDERS:
-        raise ConfigError(
-            f"expected a backbone out of {', '.join(_BUILDERS)} or {PREFIX}NAME, got {name!r}: "
-            "correct 'backbone'"
-        )
-    cut = _BUILDERS[name](imagenet)
+    cut = find_builder(name)(imagenet)
     if output_stride > cut.strides[-1]:
         raise ConfigError(
             f"expected output_stride {cut.strides[-1]} or less for {name}, whose last level has no larger "

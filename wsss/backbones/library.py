@@ -1,7 +1,9 @@
 """The networks that have a name of their own here, and where each is cut."""
 
+import difflib
 import itertools
 from collections.abc import Callable
+from importlib.metadata import entry_points
 from typing import Any
 
 from torch import nn
@@ -9,6 +11,9 @@ from torch import nn
 from wsss.backbones.cut import Cut
 from wsss.backbones.inception import cut_inception_v3
 from wsss.errors import ConfigError
+
+# Entry points of this group in installed packages are backbones too.
+GROUP = "wsss.backbones"
 
 
 def _resnet(name: str, *channels: int) -> Callable[[bool], Cut]:
@@ -78,7 +83,7 @@ def _plain8(imagenet: bool) -> Cut:
 _BASIC, _BOTTLENECK = (64, 64, 128, 256, 512), (64, 256, 512, 1024, 2048)
 # What builds each of them, with the library's ImageNet weights where it is told so. The strides are those of
 # the whole network; `limit_stride` takes them away.
-_BUILDERS: dict[str, Callable[[bool], Cut]] = {
+BUILT_IN: dict[str, Callable[[bool], Cut]] = {
     "resnet18": _resnet("resnet18", *_BASIC),
     "resnet34": _resnet("resnet34", *_BASIC),
     "resnet50": _resnet("resnet50", *_BOTTLENECK),
@@ -89,3 +94,35 @@ _BUILDERS: dict[str, Callable[[bool], Cut]] = {
     "mobilenetv1_100": _mobilenetv1,
     "plain8": _plain8,
 }
+
+
+def known_backbones() -> list[str]:
+    """Names of the networks above and of those that installed packages bring, but for ``timm:NAME``."""
+    return sorted({*BUILT_IN, *(one.name for one in entry_points(group=GROUP))})
+
+
+def find_builder(name: str) -> Callable[[bool], Cut]:
+    """The function that builds a network, with ImageNet weights or random ones, and says where it is cut.
+
+    Raises:
+        ConfigError: no network has the name (the nearest is given), two have it, or it cannot be imported.
+    """
+    found = [one for one in entry_points(group=GROUP) if one.name == name]
+    if len(found) + (name in BUILT_IN) > 1:
+        raise ConfigError(f"expected one backbone of the name {name!r}, got several: rename one in {GROUP}")
+    if name in BUILT_IN:
+        return BUILT_IN[name]
+    if not found:
+        close = difflib.get_close_matches(name, known_backbones(), n=1)
+        meant = f"did you mean {close[0]!r}?" if close else "correct 'backbone'"
+        raise ConfigError(
+            f"expected a backbone out of {', '.join(known_backbones())} or timm:NAME, got {name!r}: {meant}"
+        )
+    try:
+        builder: Callable[[bool], Cut] = found[0].load()
+    except (ImportError, AttributeError) as error:
+        raise ConfigError(
+            f"expected to import the backbone {name!r} from {found[0].value}, got {error}: "
+            "correct the entry point"
+        ) from error
+    return builder
