@@ -233,9 +233,7 @@ def test_saved_backbone_is_loaded_back(tmp_path):
 
 
 def test_wrong_weights_are_refused(tmp_path):
-    with pytest.raises(
-        ConfigError, match=r"backbone out of .*, got 'resnet19': did you mean 'resnet18'\?"
-    ):
+    with pytest.raises(ConfigError, match=r"backbone out of .*, got 'resnet19': did you mean 'resnet18'\?"):
         build_backbone("resnet19")
     with pytest.raises(ConfigError, match="expected output_stride 8, 16 or 32, got 4"):
         build_backbone("plain8", output_stride=4)
