@@ -110,16 +110,7 @@ def train_irnet(
             dataset, image_ids, read_label, crop=settings["crop"], rescale=tuple(settings["rescale"])
         ),
         out_dir=out_dir,
-        schedule=Schedule(
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            learning_rate=settings["learning_rate"],
-            momentum=settings["momentum"],
-            weight_decay=settings["weight_decay"],
-            num_workers=settings["num_workers"],
-            amp=settings["amp"],
-            compile=settings["compile"],
-        ),
+        schedule=Schedule.from_settings(settings),
         parameter_groups=parameter_groups(network, settings),
         random_seed=config["random_seed"],
         description="train IRNet",

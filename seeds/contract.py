@@ -118,7 +118,7 @@ class Plan:
     @property
     def schedule(self) -> Schedule:
         """The schedule that the settings ``train.*`` describe."""
-        return schedule_of(self.config["train"])
+        return Schedule.from_settings(self.config["train"])
 
     @property
     def steps_per_epoch(self) -> int:
@@ -148,24 +148,6 @@ class Training:
     images: Callable[[DataSet, Sequence[str]], Dataset[dict[str, Tensor]]] | None = None
     hooks: Sequence[Hook] = ()
     figures: Callable[[], Mapping[str, Any]] = dict
-
-
-def schedule_of(settings: Mapping[str, Any]) -> Schedule:
-    """The schedule that a table of settings such as the config's ``train`` describes."""
-    return Schedule(
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        learning_rate=settings["learning_rate"],
-        momentum=settings["momentum"],
-        weight_decay=settings["weight_decay"],
-        poly_length=settings["poly_length"],
-        num_workers=settings["num_workers"],
-        amp=settings["amp"],
-        compile=settings["compile"],
-        # Tables of methods with a training of their own need not have them.
-        optimizer=settings.get("optimizer", "sgd"),
-        layer_decay=settings.get("layer_decay", 1.0),
-    )
 
 
 def parameter_groups(

@@ -19,6 +19,8 @@ CONFIG_DIR = PROJECT_ROOT / "configs"
 COMMAND_LINE = "--cfg-options"
 # Tables whose keys are no settings of the stage; data sets check theirs themselves.
 _FREE_TABLES = ("dataset", "baselines", "tuned")
+# In a table of a config: nothing of the table below it is kept (mmengine's word).
+_DELETE = "_delete_"
 
 
 class Described(Protocol):
@@ -26,14 +28,14 @@ class Described(Protocol):
 
     @property
     def name(self) -> str:
-        """Name of its folder of presets and of ``_base_/NAME.py``, which holds the settings with defaults."""
+        """Name of its folder of presets and of ``_base_/NAME.py``, the defaults under each of them."""
 
     @property
     def owned(self) -> Mapping[str, str]:
         """Settings that the stage sets itself -> where to set what they follow from."""
 
     def defaults(self, config: Mapping[str, Any], /) -> Mapping[str, Any]:
-        """Settings of the method that a config names, nested, with their defaults.
+        """Settings of the method that ``config["method"]`` names, nested, with their defaults.
 
         Raises:
             ConfigError: there is no such method.
@@ -116,11 +118,11 @@ def load_settings(
     common = CONFIG_DIR / "_base_" / f"{stage.name}.py"
     base = _read(common)
     # The method may be chosen by an override, and decides which other keys there are.
-    chosen = [option for option in options if option.partition("=")[0] == "method"]
-    apply_options(config, chosen)
-    defaults = merge(base.to_dict(), stage.defaults(config))
+    chosen = Config(merge(base.to_dict(), {"method": config.method} if "method" in config else {}))
+    apply_options(chosen, [option for option in options if option.partition("=")[0] == "method"])
+    defaults = merge(base.to_dict(), stage.defaults(chosen))
     _check_keys(config, defaults, file, stage)
-    config = Config(merge(_only_missing(stage.defaults(config), config), config.to_dict()))
+    config = Config(merge(defaults, config.to_dict()))
     unused: dict[str, str] = {}
     for option in options:
         try:
@@ -167,21 +169,24 @@ def options_of(stage: str, options: Sequence[str], stages: Sequence[str]) -> lis
 
 
 def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested tables as one; where both have a value, that of ``above``."""
+    """Two nested tables as one; where both have a value, that of ``above``.
+
+    A table of ``above`` with ``_delete_=True`` takes the whole place of the one below it, as in mmengine.
+
+    >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3}})
+    {'a': {'b': 1, 'c': 3}}
+    >>> merge({"a": {"b": 1, "c": 2}}, {"a": {"c": 3, "_delete_": True}})
+    {'a': {'c': 3}}
+    """
     merged = dict(below)
     for key, value in above.items():
+        if not isinstance(value, Mapping):
+            merged[key] = value
+            continue
         old = merged.get(key)
-        merged[key] = merge(old, value) if isinstance(old, Mapping) and isinstance(value, Mapping) else value
+        own = {name: one for name, one in value.items() if name != _DELETE}
+        merged[key] = merge(old if isinstance(old, Mapping) and not value.get(_DELETE) else {}, own)
     return merged
-
-
-def _only_missing(defaults: Mapping[str, Any], config: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults without tables that the config has as something else than a table."""
-    return {
-        key: value
-        for key, value in defaults.items()
-        if isinstance(value, Mapping) == isinstance(config.get(key, value), Mapping)
-    }
 
 
 def _read(file: Path) -> Config:
@@ -329,12 +334,12 @@ def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Pa
     # Another class has settings of its own, which it checks itself when it is built.
     other = tuple(f"{name}." for name in _tables_of_another_type(config, defaults))
     for name, value in flatten(config):
-        top = name.split(".")[0]
-        if top in _FREE_TABLES or name.startswith(other):
+        parts = name.split(".")
+        if parts[0] in _FREE_TABLES or parts[-1] == _DELETE or name.startswith(other):
             continue
         if name not in known:
             message = f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}"
-            raise ConfigError(_with_owners(message, name, stage, config.get("method")))
+            raise ConfigError(_with_owners(message, name, stage, defaults.get("method")))
         _check_type(name, known[name], value)
 
 
@@ -345,7 +350,7 @@ def _tables_of_another_type(
     for key, default in defaults.items():
         value = config.get(key)
         if isinstance(default, Mapping) and isinstance(value, Mapping):
-            if value.get("type") != default.get("type"):
+            if value.get("type", default.get("type")) != default.get("type"):
                 yield f"{prefix}{key}"
             else:
                 yield from _tables_of_another_type(value, default, f"{prefix}{key}.")

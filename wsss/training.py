@@ -76,6 +76,12 @@ class Schedule:
     betas: tuple[float, float] = (0.9, 0.999)
     layer_decay: float = 1.0
 
+    @classmethod
+    def from_settings(cls, settings: Mapping[str, Any]) -> "Schedule":
+        """The schedule that a table of settings such as a config's ``train`` describes."""
+        names = [field.name for field in dataclasses.fields(cls)]
+        return cls(**{name: settings[name] for name in names if name in settings})
+
     def steps(self, count: int) -> int:
         """Number of steps for ``count`` images; the last, partial batch of an epoch is dropped."""
         return self.epochs * self.steps_per_epoch(count)
@@ -87,13 +93,6 @@ class Schedule:
 
 # Makes an optimizer of parameter groups, by what the schedule says of rate, momentum and weight decay.
 OptimizerBuilder: TypeAlias = Callable[[list[dict[str, Any]], Schedule], torch.optim.Optimizer]
-
-
-def sgd(groups: list[dict[str, Any]], schedule: Schedule) -> torch.optim.Optimizer:
-    """SGD with the schedule's rate, momentum and weight decay."""
-    return torch.optim.SGD(
-        groups, lr=schedule.learning_rate, momentum=schedule.momentum, weight_decay=schedule.weight_decay
-    )
 
 
 def train_network(

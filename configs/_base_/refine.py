@@ -1,5 +1,6 @@
 # The settings that all methods of the stage `refine` have. Each method adds its own, with their defaults:
-# DEFAULTS in refine/methods/irn.py and crf.py. A key that is in neither is refused.
+# DEFAULTS in refine/methods/irn.py and crf.py. A key that is in neither is refused. These
+# lie under every preset of the stage, which need not inherit them.
 method = "irn"  # "irn", "crf" (nothing is trained), or the method of an installed package
 random_seed = 0
 baselines = dict()  # name -> config file beside this one; published as masks-NAME

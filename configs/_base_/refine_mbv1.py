@@ -1,5 +1,4 @@
 # For seeds of `seeds_mbv1.py`, on two CPU cores: what the presets of voc_mini, folder and coco_mini share.
-_base_ = ["refine.py"]
 model = dict(backbone="mobilenetv1_100", displacement=False)
 # Seeds of short trainings are soft: their oracle threshold on voc_mini is .60, not about .2 as on VOC, so the
 # thresholds of the authors would call nearly all pixels foreground. These lie around .60.

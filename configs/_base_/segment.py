@@ -1,6 +1,6 @@
 # Every setting of the stage `segment` with its default, and a complete config of mmsegmentation: DeepLabV2
-# on ImageNet ResNet101, as methods on VOC use it. A key that is not here is refused, so this file is also the
-# list of what can be set.
+# on ImageNet ResNet101, as methods on VOC use it. It lies under every preset of the stage, which need
+# not inherit it. A key that is not here is refused, so this file is also the list of what can be set.
 custom_imports = dict(
     imports=[
         "segment.backbone",

@@ -1,6 +1,5 @@
 # A small network for two CPU cores, which voc_mini, folder and coco_mini share: images at about half their
 # size, one training scale, output stride 16 with half of the dilations, a short schedule.
-_base_ = ["segment.py"]
 model = dict(
     train_scales=(1.0,),
     backbone=dict(name="mobilenetv1_100", output_stride=16, dilate=False),

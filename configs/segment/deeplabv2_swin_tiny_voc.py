@@ -3,7 +3,7 @@
 # Rates and weight decay are those that Swin's authors train segmentation with; the head learns ten times
 # faster. Windows cannot be dilated, so the stride is 16, with half of the head's dilations, and one scale in
 # training. layer_decay below 1 (.8, say) would hold the lower stages back further.
-_base_ = ["../_base_/voc.py", "../_base_/segment.py"]
+_base_ = ["../_base_/voc.py"]
 model = dict(
     train_scales=(1.0,),
     backbone=dict(name="timm:swin_tiny_patch4_window7_224", output_stride=16, dilate=False),

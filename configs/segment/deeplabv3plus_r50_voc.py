@@ -1,7 +1,7 @@
 # tools/run_stage.sh segment voc --config configs/segment/deeplabv3plus_r50_voc.py
 # DeepLabV3+ straight from mmsegmentation (its deeplabv3plus_r50-d8): any of its networks trains on our masks
 # in this way. Data, iterations and inference are as in deeplabv2_r101_voc.py. No figure is published for it.
-_base_ = ["../_base_/voc.py", "../_base_/segment.py"]
+_base_ = ["../_base_/voc.py"]
 model = dict(
     _delete_=True,
     type="EncoderDecoder",

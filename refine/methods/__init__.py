@@ -126,13 +126,10 @@ def find_method(name: str) -> RefineMethod:
 def method_defaults(config: Mapping[str, Any]) -> Mapping[str, Any]:
     """Settings of the method that a config names, nested, with their defaults.
 
-    Args:
-        config: without ``method`` it is IRN's.
-
     Raises:
         ConfigError: there is no such method.
     """
-    method = find_method(config.get("method", "irn"))
+    method = find_method(config["method"])
     # A copy, because configs are changed in place.
     return copy.deepcopy({**method.defaults, "method": method.name})
 

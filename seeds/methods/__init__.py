@@ -8,7 +8,6 @@ from seeds.contract import (
     Seeds,
     Training,
     parameter_groups,
-    schedule_of,
 )
 from seeds.methods.table import BUILT_IN, GROUP, check_settings, find_method, method_defaults, method_of_key
 from seeds.methods.trained import TrainedMethod
@@ -28,5 +27,4 @@ __all__ = [
     "method_defaults",
     "method_of_key",
     "parameter_groups",
-    "schedule_of",
 ]

@@ -1,12 +1,11 @@
 """Finds a seed method by its name, and tells what it owns."""
 
+import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from mmengine.config import Config
-
 from seeds.contract import SeedMethod
-from wsss.config import CONFIG_DIR, flatten
+from wsss.config import flatten
 from wsss.errors import ConfigError
 from wsss.methods import find, known_names
 from wsss.optim import OPTIMIZERS
@@ -19,7 +18,6 @@ BUILT_IN = {
     "cam": "seeds.methods.cam:CAM",
     "combine": "seeds.methods.combine:COMBINE",
 }
-COMMON_FILE = CONFIG_DIR / "_base_" / "seeds.py"
 COMMON_RANGES: Mapping[str, Range | OneOf] = {
     "random_seed": NOT_NEGATIVE,
     "train.resize": COUNT,
@@ -52,20 +50,14 @@ def find_method(name: str) -> SeedMethod:
 
 
 def method_defaults(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Defaults under a config: the settings that all methods share, and above them those of its method.
-
-    Args:
-        config: may have ``method``; without it the shared settings' own counts.
-
-    Returns:
-        Nested tables.
+    """Defaults of the method that a config names, in nested tables.
 
     Raises:
         ConfigError: there is no such method.
     """
-    common = _common()
-    method = find_method(config.get("method", common["method"]))
-    return _merged(common, method.defaults) | {"method": method.name}
+    method = find_method(config["method"])
+    # A copy, because configs are changed in place.
+    return copy.deepcopy({**method.defaults, "method": method.name})
 
 
 def method_of_key(key: str) -> list[str]:
@@ -82,20 +74,6 @@ def check_settings(config: Mapping[str, Any]) -> None:
     method = find_method(config["method"])
     check_ranges(config, {**COMMON_RANGES, **method.ranges})
     method.check(config)
-
-
-def _common() -> dict[str, Any]:
-    common: dict[str, Any] = Config.fromfile(str(COMMON_FILE)).to_dict()
-    return common
-
-
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
-    """Two nested tables in one; the second one's values count."""
-    merged = dict(below)
-    for key, value in above.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merged(merged[key], value) if both else value
-    return merged
 
 
 def _all_defaults() -> Iterator[tuple[str, Mapping[str, Any]]]:

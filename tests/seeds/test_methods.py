@@ -10,7 +10,6 @@ from seeds.methods import (
     TrainedMethod,
     Training,
     find_method,
-    method_defaults,
     method_of_key,
 )
 from seeds.train import train_in_turn
@@ -21,13 +20,19 @@ from wsss.methods import protocol_members
 from wsss.training import Schedule
 
 
+def preset(folder, method):
+    file = folder / f"{method}.py"
+    file.write_text("" if method is None else f'method = "{method}"')
+    return file
+
+
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_built_in_methods_have_all_members(name):
+def test_built_in_methods_have_all_members(name, tmp_path):
     method = find_method(name)
     assert method.name == name
     assert all(hasattr(method, member) for member in protocol_members(SeedMethod))
     # Ranges are of settings that are there.
-    assert set(method.ranges) <= set(dict(flatten(method_defaults({"method": name}))))
+    assert set(method.ranges) <= set(dict(flatten(load_config("seeds", "demo", path=preset(tmp_path, name)))))
 
 
 def test_unknown_methods_are_refused():
@@ -37,15 +42,17 @@ def test_unknown_methods_are_refused():
         find_method("cmam")
 
 
-def test_defaults_are_the_common_ones_and_the_methods_own():
-    bas, cam, combine = (method_defaults({"method": name}) for name in ("bas", "cam", "combine"))
+def test_defaults_are_the_common_ones_and_the_methods_own(tmp_path):
+    bas, cam, combine = (
+        load_config("seeds", "demo", path=preset(tmp_path, name)) for name in ("bas", "cam", "combine")
+    )
     assert bas["model"]["cut"] == 3
     assert bas["train"]["batch_size"] == cam["train"]["batch_size"] == 16
     assert cam["model"]["frozen_levels"] == 3
     assert "cut" not in cam["model"]
     assert "frozen_levels" not in bas["model"]
     assert combine["reads"] == ()
-    assert method_defaults({})["method"] == "bas"
+    assert load_config("seeds", "demo", path=preset(tmp_path, None))["method"] == "bas"
 
 
 @pytest.mark.parametrize(
