@@ -38,7 +38,8 @@ from seeds.methods.ornet_refinement import (
     weighted_entropy_loss,
 )
 from wsss.errors import ConfigError
-from wsss.training import OptimizerBuilder, Schedule, sgd
+from wsss.optim import build_optimizer
+from wsss.training import OptimizerBuilder, Schedule
 from wsss.weights import load_weights
 
 __all__ = [
@@ -139,7 +140,7 @@ OPTIMIZATION: Mapping[str, Optimization] = MappingProxyType(
     {
         "coarse": Optimization(adam, 1e-3, epochs=70, batch_size=16, cosine=False),
         "evaluator": Optimization(
-            sgd, 1e-3, epochs=200, batch_size=16, cosine=True, momentum=0.9, weight_decay=5e-4
+            build_optimizer, 1e-3, epochs=200, batch_size=16, cosine=True, momentum=0.9, weight_decay=5e-4
         ),
         "fine": Optimization(adam, 1e-4, epochs=30, batch_size=16, cosine=True),
     }
