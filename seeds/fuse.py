@@ -113,7 +113,7 @@ def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
 
 
 def normalize(maps: Maps) -> Maps:
-    """Divide each map (K, h, w) by (its maximum + 1e-5), as the family does."""
+    """Divide each map (K, h, w) by (its maximum + 1e-5), as IRN and the methods built on it do."""
     if len(maps) == 0:
         return maps
     if isinstance(maps, Tensor):
