@@ -12,10 +12,9 @@ from typing import Any, Protocol
 from mmengine.config import Config
 
 from wsss.errors import ConfigError
-from wsss.paths import PROJECT_ROOT
+from wsss.presets import CONFIG_DIR, find_config
 from wsss.thresholds import Threshold
 
-CONFIG_DIR = PROJECT_ROOT / "configs"
 COMMAND_LINE = "--cfg-options"
 # Tables whose keys are no settings of the stage; data sets check theirs themselves.
 _FREE_TABLES = ("dataset", "baselines", "tuned")
@@ -109,11 +108,7 @@ def load_settings(
         ConfigError: no such file, a broken file, an unknown key (the nearest name is given), a wrong type, or
             a setting that the stage sets itself.
     """
-    file = Path(path) if path is not None else CONFIG_DIR / stage.name / f"{dataset}.py"
-    if not file.is_file():
-        raise ConfigError(
-            f"expected a config at {file}, found no file: {_known_presets(stage.name, path is None)}"
-        )
+    file = find_config(stage.name, dataset, path=path)
     config = _read(file)
     common = CONFIG_DIR / "_base_" / f"{stage.name}.py"
     base = _read(common)
@@ -394,8 +389,3 @@ def _parse(text: str) -> Any:
 def _nearest(name: str, known: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
     return f"did you mean {close[0]!r}?" if close else "the config has no keys"
-
-
-def _known_presets(stage: str, named: bool) -> str:
-    presets = sorted(file.stem for file in (CONFIG_DIR / stage).glob("*.py"))
-    return f"choose out of {', '.join(presets)}" if named and presets else "correct --config"

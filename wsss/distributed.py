@@ -7,13 +7,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-
-import torch
-from mmengine import dist
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from wsss.errors import ConfigError
 from wsss.processes import available_cores
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # How long a process waits for the others: the main process scores up to 80,000 images alone. A short limit is
 # not needed to notice failures, since torchrun and srun end all processes when one fails.
@@ -41,8 +41,10 @@ def join() -> None:
     Raises:
         ConfigError: more processes than GPUs on this machine.
     """
-    if launcher() == "none" or dist.is_distributed():
+    if launcher() == "none" or _are_joined():
         return
+    import torch
+
     local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
     backend = "gloo"
     if torch.cuda.is_available():
@@ -73,7 +75,7 @@ def exit_together() -> None:
     it aborts ("terminate called without an active exception", torch 2.13 with gloo) when all work is done and
     published. So the process ends without it; call this last.
     """
-    if dist.is_distributed():
+    if _are_joined():
         wait()
         logging.shutdown()
         sys.stdout.flush()
@@ -111,7 +113,7 @@ def launch(count: int) -> int:
 
 def is_main() -> bool:
     """Whether this process is the one that publishes and reports."""
-    return dist.get_rank() == 0
+    return _rank() == 0
 
 
 def shard(items: Sequence[str]) -> list[str]:
@@ -120,12 +122,15 @@ def shard(items: Sequence[str]) -> list[str]:
     Give it a list that all processes agree on, and leave out what is done already only afterwards: while one
     looks at the folder, another may be writing into it.
     """
-    return list(items[dist.get_rank() :: dist.get_world_size()])
+    return list(items[_rank() :: _world_size()])
 
 
 def wait() -> None:
     """Go on when all processes are here: what any of them has written is then there for all."""
-    sum_up(torch.zeros(1))
+    if _are_joined():
+        import torch
+
+        sum_up(torch.zeros(1))
 
 
 @contextlib.contextmanager
@@ -140,13 +145,16 @@ def main_first() -> Iterator[None]:
 
 def main_says(answer: bool) -> bool:
     """The main process's answer, in every process; that of the others does not count."""
+    if not _are_joined():
+        return answer
+    import torch
+
     told = torch.tensor(int(answer))
-    if dist.is_distributed():
-        torch.distributed.broadcast(told, 0)
+    torch.distributed.broadcast(told, 0)
     return bool(told)
 
 
-def sum_up(values: Tensor) -> Tensor:
+def sum_up(values: "Tensor") -> "Tensor":
     """Sum of the processes' tensors, the same in every process.
 
     Args:
@@ -156,9 +164,36 @@ def sum_up(values: Tensor) -> Tensor:
         A new tensor like it; alone, its copy.
     """
     total = values.clone()
-    if dist.is_distributed():
+    if _are_joined():
+        import torch
+
         torch.distributed.all_reduce(total)
     return total
+
+
+def _are_joined() -> bool:
+    """Whether this process has met others; where nobody imported torch it has not, and need not now."""
+    if "torch" not in sys.modules:
+        return False
+    from mmengine import dist
+
+    return bool(dist.is_distributed())
+
+
+def _rank() -> int:
+    if not _are_joined():
+        return 0
+    from mmengine import dist
+
+    return int(dist.get_rank())
+
+
+def _world_size() -> int:
+    if not _are_joined():
+        return 1
+    from mmengine import dist
+
+    return int(dist.get_world_size())
 
 
 def _slurm_address() -> str:

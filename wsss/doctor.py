@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
-from wsss.config import CONFIG_DIR, load_dataset_settings
+from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.errors import WsssError
 from wsss.paths import PROJECT_ROOT, resolve_path
+from wsss.presets import CONFIG_DIR
 from wsss.processes import available_cores
 
 # An environment, checkpoints, and the masks and edges of voc.
@@ -67,6 +67,8 @@ def _packages() -> Iterator[Check]:
 
 
 def _gpu() -> Check:
+    import torch
+
     if not torch.cuda.is_available():
         return Check(
             "gpu", "missing", f"none, {available_cores()} CPU cores: enough for demo and the *_mini presets"

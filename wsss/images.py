@@ -4,16 +4,18 @@ import contextlib
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from wsss.errors import DataError
 from wsss.log import logger
 from wsss.progress import track
+
+if TYPE_CHECKING:
+    import torch
 
 # Of red, green and blue in [0, 1], over ImageNet: what all pretrained backbones here expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -59,7 +61,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
         return image.height, image.width
 
 
-def normalize_image(image: NDArray[np.uint8], device: torch.device | str | None = None) -> Tensor:
+def normalize_image(image: NDArray[np.uint8], device: "torch.device | str | None" = None) -> "torch.Tensor":
     """Bring an image into the form that backbones take: over ImageNet mean 0 and deviation 1.
 
     Args:
@@ -69,6 +71,9 @@ def normalize_image(image: NDArray[np.uint8], device: torch.device | str | None 
     Returns:
         (3, H, W) float32 on the device, in memory with the channels last, as the image has them.
     """
+    # Here, because most of what reads an image computes nothing, and torch takes seconds to import.
+    import torch
+
     # A copy, because torch takes no views that run backwards, as flips do.
     pixels = torch.from_numpy(image.copy()).to(device).permute(2, 0, 1)
     mean = torch.tensor(IMAGENET_MEAN, device=device).view(3, 1, 1)

@@ -8,7 +8,6 @@ from typing import Any
 from mmengine.config import Config
 
 from wsss.artifacts import SCHEMA
-from wsss.backbones import weights_sha256
 from wsss.config import flatten
 
 # Settings that change where things lie, never what is made; what the files hold is in the inputs.
@@ -25,6 +24,9 @@ def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[
     Raises:
         ConfigError: weights that the config names are not there.
     """
+    # Here, because the backbones take seconds to import.
+    from wsss.backbones import weights_sha256
+
     settings = {}
     for name, value in flatten(config):
         if any(is_part_of(name, other) for other in (*_PLACES, *neutral)):

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import torch
 from numpy.lib import format as npy
 
 from wsss.errors import DataError
@@ -28,14 +27,23 @@ def _encode_latin1(text: str, encoding: str) -> bytes:
 
 def _load_storage(content: bytes) -> Any:
     """Stand-in for ``torch.storage._load_from_bytes``, which would unpickle whatever it is given."""
+    import torch
+
     return torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+
+
+def _rebuild_tensor(*parts: Any) -> Any:
+    """Stand-in for ``torch._utils._rebuild_tensor_v2``, so that arrays alone need no torch."""
+    import torch
+
+    return torch._utils._rebuild_tensor_v2(*parts)
 
 
 _HARMLESS: dict[str, Any] = {
     "_codecs.encode": _encode_latin1,
     "collections.OrderedDict": collections.OrderedDict,
     "torch.storage._load_from_bytes": _load_storage,
-    "torch._utils._rebuild_tensor_v2": torch._utils._rebuild_tensor_v2,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
 }
 
 

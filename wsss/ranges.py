@@ -4,8 +4,6 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import torch
-
 from wsss.config import flatten
 from wsss.errors import ConfigError
 
@@ -61,7 +59,11 @@ class Precision(OneOf):
 
     def holds(self, value: Any) -> bool:
         """Whether this machine can compute in it."""
-        return super().holds(value) and (value != "fp16" or torch.cuda.is_available())
+        if value != "fp16":
+            return super().holds(value)
+        import torch
+
+        return super().holds(value) and torch.cuda.is_available()
 
     def __str__(self) -> str:
         return f"{super().__str__()} (fp16 needs a GPU)"

@@ -18,7 +18,7 @@ from seeds.train import build_predictor
 from segment.settings import complete_config
 from wsss.artifacts import Artifact
 from wsss.cli.stages import load_config
-from wsss.config import CONFIG_DIR
+from wsss.presets import CONFIG_DIR
 
 
 def presets(stage):

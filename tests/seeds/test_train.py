@@ -7,8 +7,8 @@ from torch import nn
 from seeds.methods import Plan, check_settings, find_method
 from seeds.train import build_training
 from wsss.cli.stages import load_config
-from wsss.config import CONFIG_DIR
 from wsss.errors import ConfigError
+from wsss.presets import CONFIG_DIR
 
 CLASSES = ("a", "b", "c", "d", "e", "f")
 

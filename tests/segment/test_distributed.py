@@ -37,7 +37,7 @@ network = train_segmentor(complete_config(config, num_classes=6, masks=None), ou
 written = write_predictions(
     network, data, data.ids("val"), out_dir=out, split="val", scales=(1.0,), flip=False, crf=False
 )
-(out / f"rank{distributed.dist.get_rank()}.json").write_text(
+(out / f"rank{distributed._rank()}.json").write_text(
     json.dumps({"images": check.images, "predicted": len(list((out / "predictions/val").glob("*.png")))})
 )
 distributed.exit_together()

@@ -177,6 +177,15 @@ def test_called_from_another_folder_through_a_link(ready, tmp_path):
     assert not (elsewhere / ".venv").exists()
 
 
+def test_every_verb_from_any_folder(ready, tmp_path):
+    elsewhere = tmp_path / "else where"
+    elsewhere.mkdir()
+    done = ready.run("wsss", "data", "folder", "--images", "my photos", cwd=elsewhere)
+    assert done.stdout == "wsss data folder --images my photos\n"
+    assert (ready.root / ".venv").is_dir()
+    assert ready.run("wsss", "--help").stderr == ""
+
+
 def test_environment_in_a_folder_of_choice(ready, tmp_path):
     done = ready.run("run_stage.sh", "all", "demo", WSSS_VENV=str(tmp_path / "my venv"))
     assert done.stdout == "wsss run all demo\n"
@@ -188,6 +197,6 @@ def test_tests_get_their_arguments(ready, tmp_path):
     assert ready.run("run_tests.sh", "-k", "a b", cwd=tmp_path).stdout == "python -m pytest -k a b\n"
 
 
-@pytest.mark.parametrize("script", ["setup.sh", "run_stage.sh", "run_tests.sh"])
+@pytest.mark.parametrize("script", ["setup.sh", "run_stage.sh", "run_tests.sh", "wsss"])
 def test_scripts_can_be_executed(script):
     assert os.access(ROOT / "tools" / script, os.X_OK)

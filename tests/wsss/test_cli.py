@@ -1,5 +1,6 @@
 """The command line: verbs, and errors of one line with a status and no traceback."""
 
+import errno
 import json
 import logging
 import re
@@ -8,6 +9,7 @@ import sys
 
 import numpy as np
 import pytest
+import torch
 import typer
 from PIL import Image
 
@@ -86,6 +88,52 @@ def test_errors_are_one_line_with_a_status(call, arguments, status, message):
     code, stderr = call(*arguments)
     assert code == status
     assert message in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "all", "demo"), "interrupted: the same command goes on where it stopped: wsss run all demo"),
+        (("status",), "interrupted: the same command begins again: wsss status"),
+    ],
+)
+def test_an_interrupted_verb_says_what_to_call(call, monkeypatch, words, said):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("wsss.cli.run.make_plan", interrupt)
+    monkeypatch.setattr("wsss.cli.status._all_folders", interrupt)
+    code, stderr = call(*words)
+    assert code == 1
+    assert said in stderr
+    assert "Traceback" not in stderr
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "x"),
+            "expected room on the disk for x, got: No",
+        ),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "expected to be allowed to use /x"),
+        (
+            RuntimeError("PytorchStreamWriter failed writing file"),
+            "free space or change --work-",
+        ),
+        (torch.OutOfMemoryError("CUDA out of memory.\nMore"), "CUDA out of memory.: lower train.batch_size"),
+        (MemoryError(), "lower num_workers or the size of the images"),
+    ],
+)
+def test_a_machine_at_its_end_is_one_line(call, monkeypatch, error, said):
+    def fail(*_, **__):
+        raise error
+
+    monkeypatch.setattr("wsss.cli.run.make_plan", fail)
+    code, stderr = call("run", "all", "demo")
+    assert code == 1
+    assert said in stderr
     assert "Traceback" not in stderr
 
 

@@ -75,7 +75,7 @@ def test_a_table_of_another_type_has_settings_of_its_own(tmp_path):
 
 
 def test_absent_and_broken_files_are_named(tmp_path):
-    with pytest.raises(ConfigError, match=r"found no file: choose out of .*demo"):
+    with pytest.raises(ConfigError, match=r"got 'dmeo': did you mean 'demo'"):
         load_config("seeds", "dmeo")
     (tmp_path / "broken.py").write_text("a = (")
     with pytest.raises(ConfigError, match=r"broken.py: correct the file"):

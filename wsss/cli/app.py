@@ -1,21 +1,29 @@
 """What the verbs hang on: the application, its exit status and the log on stderr."""
 
+import errno
 import logging
+import shlex
+import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 import typer.core
-from torch.distributed.elastic.multiprocessing.api import SignalException
 
 from wsss.distributed import is_main, launcher
-from wsss.errors import ConfigError, WsssError
+from wsss.errors import ArtifactError, ConfigError, TrainingError, WsssError
 from wsss.log import logger
 
 # torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
 _SECONDS_TO_SPEAK = 5.0
+# Verbs that find what an interrupted call of theirs has made; all others begin again.
+_CONTINUING = ("run", "data coco", "data voc", "predict", "masks", "submit")
+_INTERRUPTED = 128 + signal.SIGINT
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
 class _Verbs(typer.core.TyperGroup):
@@ -45,26 +53,72 @@ def main() -> None:
     _log_to_stderr()
     try:
         status: Any = app(_repeat_option(sys.argv[1:]), standalone_mode=False)
-    except typer.Abort:
-        sys.exit(1)
-    except WsssError as error:
-        _let_the_first_speak(error)
-        if _state["debug"]:
-            raise
-        logger.error("%s", error)
-        sys.exit(2 if isinstance(error, ConfigError) else 1)
-    except (KeyboardInterrupt, SignalException):
-        if is_main():
-            logger.error("interrupted: the same command continues where it stopped")
+        # As its version goes, typer hands Ctrl-C on, or turns it into an error or a status.
+        if status == _INTERRUPTED:
+            raise KeyboardInterrupt
+    except (KeyboardInterrupt, typer.Abort):
+        _say_interrupted()
         sys.exit(1)
     except Exception as error:
+        # torchrun turns signals into this; importing its class would cost every verb a second.
+        if type(error).__name__ == "SignalException":
+            _say_interrupted()
+            sys.exit(1)
         show: Callable[[], None] | None = getattr(error, "show", None)
         if show is None:
             _let_the_first_speak(error)
-            raise
+            said = _in_words(error)
+            if said is None or _state["debug"]:
+                raise
+            logger.error("%s", said)
+            sys.exit(2 if isinstance(said, ConfigError) else 1)
         show()
         sys.exit(int(getattr(error, "exit_code", 2)))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _say_interrupted() -> None:
+    """What becomes of the work when somebody stops it, and what to call next."""
+    if not is_main():
+        return
+    words = sys.argv[1:]
+    continues = any(words[: len(one.split())] == one.split() for one in _CONTINUING)
+    what = "the same command goes on where it stopped" if continues else "the same command begins again"
+    logger.error("interrupted: %s: %s", what, shlex.join([Path(sys.argv[0]).name, *words]))
+
+
+def _in_words(error: Exception) -> WsssError | None:
+    """An error as one line; None where it is a fault of the program, whose traceback is wanted."""
+    if isinstance(error, WsssError):
+        return error
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        where = f" for {error.filename}" if error.filename else ""
+        return ArtifactError(
+            f"expected room on the disk{where}, got: {error.strerror}: free space or change --work-dir; the "
+            "same command goes on where it stopped"
+        )
+    if isinstance(error, OSError) and error.errno in _NOT_ALLOWED:
+        return ArtifactError(
+            f"expected to be allowed to use {error.filename}, got: {error.strerror}: change its permissions "
+            "or give another folder"
+        )
+    # torch names no reason when it cannot write; a full disk is the common one.
+    if isinstance(error, RuntimeError) and "PytorchStreamWriter failed writing" in str(error):
+        return ArtifactError(
+            "expected to write a checkpoint, got a write that failed: free space or change --work-dir; the "
+            "same command goes on where it stopped"
+        )
+    if type(error).__name__ == "OutOfMemoryError":
+        return TrainingError(
+            f"expected the work to fit into the GPU's memory, got: {str(error).splitlines()[0]}: lower "
+            "train.batch_size or the crop in --cfg-options, or end what else runs on the GPU"
+        )
+    if isinstance(error, MemoryError):
+        return TrainingError(
+            "expected the work to fit into the memory of this machine, got none left: lower num_workers or "
+            "the size of the images"
+        )
+    return None
 
 
 def _let_the_first_speak(error: Exception) -> None:

@@ -12,6 +12,7 @@ from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json
 from wsss.cli.stages import STAGES, load_stage
 from wsss.config import flatten, load_settings
 from wsss.errors import ConfigError
+from wsss.presets import find_config
 
 config = typer.Typer(no_args_is_help=True, help="Look at settings.")
 app.add_typer(config, name="config")
@@ -36,6 +37,7 @@ def show(
     """Print the resolved settings of a stage, each with the file that set it last."""
     if stage not in STAGES:
         raise ConfigError(f"expected a stage out of {', '.join(STAGES)}, got {stage!r}: correct the command")
+    find_config(stage, dataset, path=from_here(file))
     options = with_root(cfg_options, data_root)
     settings = load_settings(load_stage(stage), dataset, path=from_here(file), options=options)
     if settings.unused:

@@ -8,18 +8,18 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.stages import MAKERS, STAGES, load_stage
-from wsss.config import CONFIG_DIR, Settings, load_settings, options_of
+from wsss.config import Settings, load_settings, options_of
 from wsss.datasets import build_dataset
 from wsss.distributed import is_main, main_first
 from wsss.engine import last_seconds, open_input, plan_step
 from wsss.errors import ArtifactError, ConfigError, WsssError
 from wsss.images import read_size
 from wsss.paths import PROJECT_ROOT
+from wsss.presets import CONFIG_DIR, find_config
 from wsss.processes import available_cores
 from wsss.stage import Input, Stage, Step
 
@@ -100,6 +100,9 @@ def _check_request(request: Request) -> None:
         )
     if request.stage == "all" and request.config is not None:
         raise ConfigError("expected one stage with --config, got all: run the stages one by one")
+    # Before the stages are imported, which takes seconds.
+    for name in STAGES if request.stage == "all" else (request.stage,):
+        find_config(name, request.dataset, path=request.config)
 
 
 def _load(name: str, request: Request) -> list[_Planned]:
@@ -241,6 +244,8 @@ def seconds_of(step: Step) -> tuple[float, str] | None:
     last = last_seconds(step.out_dir)
     if last is not None and not step.takes_over:
         return last[0] * images / last[1], "as the last run"
+    import torch
+
     if torch.cuda.is_available():
         return None
     counts = [len(step.dataset.ids(split)) for split in step.stage.splits(step.settings.config)]

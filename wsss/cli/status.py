@@ -11,10 +11,11 @@ from wsss.artifacts import MANIFEST
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
 from wsss.cli.stages import STAGES, load_stage
-from wsss.config import CONFIG_DIR, Settings, load_settings, options_of
+from wsss.config import Settings, load_settings, options_of
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
+from wsss.presets import CONFIG_DIR
 from wsss.stage import Stage
 from wsss.status import describe_work
 

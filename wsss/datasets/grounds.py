@@ -5,7 +5,6 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 _Field = NDArray[np.float64]
 
@@ -110,6 +109,8 @@ def _grass(size: tuple[int, int], rng: np.random.Generator) -> _Field:
 
 def _pebbles(size: tuple[int, int], rng: np.random.Generator) -> _Field:
     """Stones of different brightness with dark gaps."""
+    from scipy.spatial import cKDTree
+
     spacing = rng.uniform(9, 15)
     stones = rng.uniform(0, 1, (2 + int(size[0] * size[1] / spacing**2), 2)) * size
     pixels = np.moveaxis(np.mgrid[: size[0], : size[1]], 0, -1)

@@ -9,10 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.io import loadmat
-from torchvision.datasets import SBDataset
-from torchvision.datasets.utils import download_and_extract_archive
-from torchvision.datasets.voc import DATASET_YEAR_DICT
 
 from wsss.artifacts import IGNORE, atomic_write, write_mask
 from wsss.datasets.base import name_some, read_id_list
@@ -57,6 +53,9 @@ def download_voc(root: Path, sbd: Path) -> None:
         raise ConfigError(
             f"expected a root that ends in VOCdevkit/VOC2012 for --download, got {root}: change it"
         )
+    from torchvision.datasets import SBDataset
+    from torchvision.datasets.voc import DATASET_YEAR_DICT
+
     voc = DATASET_YEAR_DICT["2012"]
     if not (root / "JPEGImages").is_dir():
         _fetch(voc["url"], root.parent.parent, filename=voc["filename"], md5=voc["md5"])
@@ -109,6 +108,8 @@ def read_sbd_mask(path: Path) -> NDArray[np.uint8]:
     Raises:
         DataError: the file is absent, broken, or holds something else.
     """
+    from scipy.io import loadmat
+
     try:
         mask = np.asarray(loadmat(path)["GTcls"][0]["Segmentation"][0])
     # scipy raises whatever its parser meets in a damaged file.
@@ -192,6 +193,8 @@ def _sbd_dataset(folder: Path) -> Path | None:
 
 
 def _fetch(url: str, folder: Path, **archive: str) -> None:
+    from torchvision.datasets.utils import download_and_extract_archive
+
     folder.mkdir(parents=True, exist_ok=True)
     try:
         # Its notes go to stdout, which is for results.

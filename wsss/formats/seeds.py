@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -116,6 +115,8 @@ class _Irn(_Pickled):
         return RawSeed([int(key) + 1 - self.first for key in keys], maps, size)
 
     def pack(self, seed: Seed) -> dict[Any, Any]:
+        import torch
+
         # IRN's own programs call .cuda() on cam: a tensor.
         return {
             "keys": torch.from_numpy(seed.classes.astype(np.int64) - 1),
@@ -138,6 +139,8 @@ class _Puzzle(_Irn):
         return super().parse(content)
 
     def pack(self, seed: Seed) -> dict[Any, Any]:
+        import torch
+
         return {
             "keys": np.array([0, *seed.classes.tolist()], np.int64),
             "cam": torch.from_numpy(seed.maps),
@@ -278,7 +281,7 @@ def _shrinker(side: int) -> NDArray[np.float32]:
 def _maps(value: Any) -> NDArray[np.float32]:
     """Maps (K, h, w) out of a tensor, an array or a list of equal arrays."""
     maps: NDArray[np.float32] = np.asarray(
-        value.detach().cpu() if isinstance(value, torch.Tensor) else value, np.float32
+        value.detach().cpu() if hasattr(value, "detach") else value, np.float32
     )
     if maps.size == 0:
         return np.zeros((0, *maps.shape[-2:]) if maps.ndim >= 2 else (0, 0, 0), np.float32)
