@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,8 +30,9 @@ from wsss.artifacts import (
     write_seed,
 )
 from wsss.datasets import DataSet
-from wsss.errors import ArtifactError
+from wsss.errors import ArtifactError, DataError
 from wsss.images import normalize_image, read_image
+from wsss.limits import UNREADABLE, open_picture
 from wsss.processes import map_images
 from wsss.progress import track
 
@@ -160,7 +162,10 @@ def read_edge(path: Path, size: tuple[int, int]) -> Tensor:
     Raises:
         ArtifactError: the file is absent, damaged or of another size.
     """
-    gray = cv2.imread(str(path), cv2.IMREAD_UNCHANGED) if path.is_file() else None
+    gray = None
+    # The header first: OpenCV would decode a file of any size.
+    with contextlib.suppress(DataError, *UNREADABLE), open_picture(path):
+        gray = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
     if gray is None or gray.shape != size or gray.dtype not in (np.uint8, np.uint16):
         found = "no image" if gray is None else f"{gray.dtype} {gray.shape}"
         raise ArtifactError(

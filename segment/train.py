@@ -16,6 +16,7 @@ from torch import nn
 
 from wsss import distributed
 from wsss.artifacts import write_json
+from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.log import logger
 from wsss.training import ProgressHook
 from wsss.weights import load_weights, save_weights
@@ -83,6 +84,7 @@ def _train(config: Config, out_dir: Path) -> None:
         warnings.filterwarnings("ignore", module="mmseg|mmengine")
         runner = Runner.from_cfg(_runner_settings(config, out_dir))
     steps = int(config.train_cfg.max_iters)
+    runner.register_hook(PlainCheckpoint())
     runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
     logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)
     network = runner.train()
@@ -90,7 +92,7 @@ def _train(config: Config, out_dir: Path) -> None:
         return
     state_dict = getattr(network, "module", network).state_dict()
     if config.select == "best":
-        best = Path(runner.message_hub.get_info("best_ckpt"))
+        best = out_dir / Path(runner.message_hub.get_info("best_ckpt")).name
         state_dict = load_weights(best, what="a checkpoint of this training")
         iteration = int(best.stem.rsplit("_", 1)[-1])
         logger.info("train network: the best of all on val is iteration %d", iteration)
@@ -102,7 +104,9 @@ def _runner_settings(config: Config, out_dir: Path) -> Config:
     """What the Runner needs besides the config: where, from where on, with which processes."""
     settings = copy.deepcopy(config)
     settings.work_dir = str(out_dir)
-    settings.resume = (out_dir / "last_checkpoint").is_file()
+    checkpoint = last_checkpoint(out_dir)
+    settings.resume = checkpoint is not None
+    settings.load_from = None if checkpoint is None else str(checkpoint)
     settings.log_level = "ERROR"  # the progress hook says what people need
     settings.experiment_name = f"segment-{uuid.uuid4().hex[:8]}"
     unused = ["test_dataloader", "test_cfg", "test_evaluator"]

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import tempfile
-import zipfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.errors import ArtifactError
+from wsss.limits import UNREADABLE, open_arrays, open_picture
+from wsss.manifests import check_manifest
 
 # In masks: pixels that are not scored and teach nothing; in masks made here, those that nobody is sure of.
 IGNORE = 255
@@ -179,21 +180,22 @@ def read_seed(path: str | Path) -> Seed:
     """
     path = Path(path)
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with open_arrays(path) as data:
             size = tuple(int(side) for side in data["size"])
             seed = Seed(
-                data["classes"],
+                _labels(data["classes"]),
                 data["maps"].astype(np.float32),
                 (size[0], size[1]),
-                data.get("thresholds"),
+                data["thresholds"].astype(np.float32) if "thresholds" in data else None,
                 data["foreground"].astype(np.float32) if "foreground" in data else None,
-                data.get("logits"),
+                data["logits"].astype(np.float32) if "logits" in data else None,
             )
     except FileNotFoundError as error:
         raise ArtifactError(
             f"expected a seed at {path}, found no file: run the stage that makes it"
         ) from error
-    except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
+    # numpy and zipfile raise a dozen kinds of errors on damaged files.
+    except Exception as error:
         raise ArtifactError(
             f"expected an npz with classes, maps and size at {path}, got: {error}: delete it and run again"
         ) from error
@@ -247,7 +249,7 @@ def read_mask(
     """
     path = Path(path)
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode not in ("P", "L"):
                 raise ArtifactError(
                     f"expected a palette or 8-bit grayscale PNG at {path}, got mode {image.mode}: "
@@ -258,7 +260,7 @@ def read_mask(
         raise ArtifactError(
             f"expected a mask at {path}, found no file: run the stage that makes it"
         ) from error
-    except (OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise ArtifactError(
             f"expected a whole PNG at {path}, got: {error}: delete it and run again"
         ) from error
@@ -348,7 +350,7 @@ def open_artifact(path: str | Path) -> Artifact:
         raise ArtifactError(
             f"expected {MANIFEST} in {path}, found none: run the stage that publishes it"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"expected JSON in {manifest_file}, got: {error}: run the stage again") from error
     required = {"schema", "kind", "split", "image_ids", "key"}
     if not isinstance(manifest, dict) or not required <= manifest.keys():
@@ -357,18 +359,13 @@ def open_artifact(path: str | Path) -> Artifact:
             f"{sorted(manifest) if isinstance(manifest, dict) else type(manifest).__name__}: "
             "run the stage again"
         )
-    if manifest["schema"] != SCHEMA or manifest["kind"] not in SUFFIXES:
+    if manifest["schema"] != SCHEMA or manifest["kind"] not in tuple(SUFFIXES):
         raise ArtifactError(
             f"expected schema {SCHEMA} and a kind out of {', '.join(SUFFIXES)} in {manifest_file}, got "
             f"schema {manifest['schema']} and kind {manifest['kind']!r}: publish it again with this version"
         )
+    check_manifest(manifest, manifest_file)
     artifact = Artifact(path, manifest)
-    outside = [one for one in artifact.ids if Path(one).is_absolute() or ".." in Path(one).parts]
-    if outside:
-        raise ArtifactError(
-            f"expected image ids that stay in their folder in {manifest_file}, got {outside[0]!r}: "
-            "do not use this folder"
-        )
     absent = [image_id for image_id in artifact.ids if not artifact.file(image_id).is_file()]
     if absent:
         raise ArtifactError(
@@ -382,6 +379,12 @@ def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write JSON atomically, indented."""
     with atomic_write(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _labels(classes: NDArray[Any]) -> NDArray[np.uint8]:
+    if classes.dtype.kind not in "iu" or classes.ndim != 1 or ((classes < 0) | (classes > IGNORE)).any():
+        raise ValueError(f"classes {classes.dtype} {classes.shape}")
+    return classes.astype(np.uint8)
 
 
 def _check_seed(seed: Seed, path: Path) -> None:

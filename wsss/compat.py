@@ -133,7 +133,7 @@ def _execute_checkpoint(module: types.ModuleType, execute: _Execute) -> None:
 def _allow_checkpoint_classes() -> None:
     """Let ``torch.load`` read the checkpoints that mmengine writes here.
 
-    From 2.6 on, torch loads with ``weights_only=True`` and refuses the log history that mmengine stores
+    torch loads with ``weights_only=True`` and refuses the log history that mmengine stores
     beside the weights. Its arrays of numbers are allowed. The methods stored with it are left out of the file
     instead, as they would need ``getattr``, with which a file could run code; mmengine sets them again when
     it loads.
@@ -142,8 +142,6 @@ def _allow_checkpoint_classes() -> None:
     import torch
     from mmengine.logging import HistoryBuffer
 
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
-        return
     HistoryBuffer.__getstate__ = _get_history_state
     # What a pickled array and a pickled number call; asked of numpy, as the functions moved in 2.0.
     calls: list[Any] = [np.empty(0).__reduce__()[0], np.float64(0).__reduce__()[0]]

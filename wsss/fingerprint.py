@@ -104,4 +104,5 @@ def _read_cache(cache: Path | None) -> dict[str, list[Any]]:
         content = json.loads(cache.read_text(encoding="utf-8")) if cache is not None else {}
     except (OSError, ValueError):
         return {}
-    return content if isinstance(content, dict) else {}
+    rows = content.items() if isinstance(content, dict) else ()
+    return {file: row for file, row in rows if isinstance(row, list) and len(row) == 3}

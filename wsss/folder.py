@@ -11,7 +11,7 @@ from typing import Any
 
 from wsss.artifacts import MANIFEST, write_json
 from wsss.errors import ArtifactError
-from wsss.log import logger
+from wsss.log import OneLine, logger
 
 UNFINISHED = "unfinished.json"
 # Older content of a folder is kept under its name with one of these behind it, at most one of each kind.
@@ -28,6 +28,7 @@ def only_run(work_dir: Path, name: str) -> Iterator[None]:
     """
     try:
         work_dir.mkdir(parents=True, exist_ok=True)
+        refuse_link(work_dir / f".{name}.lock")
         stream = (work_dir / f".{name}.lock").open("a")
     except OSError as error:
         raise ArtifactError(
@@ -46,9 +47,14 @@ def only_run(work_dir: Path, name: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def log_file(out_dir: Path) -> Iterator[None]:
-    """Copy the log into one file per stage, which outlives restarts: ``NAME.log`` beside the folder."""
+    """Copy the log into one file per stage, which outlives restarts: ``NAME.log`` beside the folder.
+
+    Raises:
+        ArtifactError: the file is a link.
+    """
+    refuse_link(out_dir.with_name(f"{out_dir.name}.log"))
     handler = logging.FileHandler(out_dir.with_name(f"{out_dir.name}.log"), encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(OneLine("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
         yield
@@ -82,10 +88,15 @@ def continue_folder(out_dir: Path, state: Mapping[str, Any]) -> None:
     """Make a half-filled folder of the same job ready to be filled further.
 
     Parts of an older run that were not copied when the run before was stopped are copied now.
+
+    Raises:
+        ArtifactError: something in the folder is a link.
     """
+    for one in out_dir.iterdir():
+        refuse_link(one)
     before = read_state(out_dir) or {}
     # The state first: without it, files would lie in the folder that nobody vouches for.
-    takes = before.get("takes_over")
+    takes = _checked(out_dir, before.get("takes_over"))
     write_json(out_dir / UNFINISHED, {**state, **({"takes_over": takes} if takes else {})})
     (out_dir / MANIFEST).unlink(missing_ok=True)
     if takes:
@@ -114,6 +125,31 @@ def begin_folder(out_dir: Path, state: Mapping[str, Any], parts: list[str]) -> N
     write_json(out_dir / UNFINISHED, {**state, **({"takes_over": takes} if takes else {})})
     if takes:
         _take_over(out_dir, state, takes)
+
+
+def _checked(out_dir: Path, takes: Any) -> Mapping[str, Any] | None:
+    """What an interrupted run was copying, if it can be; a folder from elsewhere may name anything."""
+    names = {out_dir.name + kind for kind in (PREVIOUS, LEFT)}
+    if not isinstance(takes, Mapping) or takes.get("from") not in names:
+        return None
+    parts = takes.get("parts")
+    plain = isinstance(parts, list) and all(
+        isinstance(one, str) and one == Path(one).name and one not in ("", "..") for one in parts
+    )
+    return takes if plain else None
+
+
+def refuse_link(path: Path) -> None:
+    """Refuse to write through a link: in a folder from elsewhere it may lead to any file.
+
+    Raises:
+        ArtifactError: the path is a link.
+    """
+    if path.is_symlink():
+        raise ArtifactError(
+            f"expected a file or folder of its own at {path}, got a link to {path.readlink()}: remove the "
+            "link, or link the whole work folder"
+        )
 
 
 def _take_over(out_dir: Path, state: Mapping[str, Any], takes: Mapping[str, Any]) -> None:

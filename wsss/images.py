@@ -1,7 +1,6 @@
 """Reading images as the networks want them, whatever the file holds."""
 
 import contextlib
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.errors import DataError
+from wsss.limits import UNREADABLE, open_picture
 from wsss.log import logger
 from wsss.progress import track
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # Of red, green and blue in [0, 1], over ImageNet: what all pretrained backbones here expect.
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
-_UNREADABLE = (OSError, SyntaxError, ValueError, EOFError, struct.error, Image.DecompressionBombError)
 # 32-bit integers and floats have no known range, so nobody can say which value is white.
 _NO_RANGE = ("I", "F")
 _ORIENTATION = 0x0112
@@ -37,13 +36,14 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
     kept; 16-bit grayscale keeps its upper 8 bits; of an animation the first frame is read.
 
     Args:
-        path: any file that Pillow reads.
+        path: a file of one of `wsss.limits.FORMATS`.
 
     Returns:
         (H, W, 3) uint8 RGB in [0, 255].
 
     Raises:
-        DataError: the file is absent, truncated, damaged, no image, or holds values of unknown range.
+        DataError: the file is absent, truncated, damaged, no image, too large, or holds values of unknown
+            range.
     """
     path = Path(path)
     with _opened(path) as image:
@@ -55,7 +55,7 @@ def read_size(path: str | Path) -> tuple[int, int]:
     """Size (H, W) of an image as it is stored, from its header alone.
 
     Raises:
-        DataError: the file is absent, no image, or holds values of unknown range.
+        DataError: the file is absent, no image, too large, or holds values of unknown range.
     """
     with _opened(Path(path)) as image:
         return image.height, image.width
@@ -94,7 +94,7 @@ def check_images(files: Mapping[str, Path]) -> None:
         files: image id -> file.
 
     Raises:
-        DataError: files are absent, truncated, no images, or hold values of unknown range.
+        DataError: files are absent, truncated, no images, too large, or hold values of unknown range.
     """
     problems: dict[str, str] = {}
     turned = []
@@ -132,7 +132,7 @@ def _is_turned(path: Path) -> bool:
 def _opened(path: Path) -> Iterator[Image.Image]:
     """An image whose header has been read; what goes wrong with it inside is a `DataError` with its path."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode in _NO_RANGE:
                 raise DataError(
                     f"expected an image of 8 or 16 bits per value at {path}, got Pillow mode {image.mode}: "
@@ -141,7 +141,7 @@ def _opened(path: Path) -> Iterator[Image.Image]:
             yield image
     except FileNotFoundError as error:
         raise DataError(f"expected an image at {path}, found no file: check dataset.root") from error
-    except _UNREADABLE as error:
+    except UNREADABLE as error:
         reason = (str(error).replace(str(path), "the file").splitlines() or [type(error).__name__])[0]
         raise DataError(
             f"expected a whole image at {path}, got: {reason}: replace the file or leave it out"

@@ -13,6 +13,7 @@ from wsss.datasets import DataSet
 from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError
 from wsss.images import read_size
+from wsss.limits import open_picture
 from wsss.log import logger
 from wsss.progress import track
 
@@ -91,7 +92,7 @@ def _checked_png(file: Path, dataset: DataSet, image_id: str) -> tuple[bytes, bo
         )
     labels = len(dataset.classes) + 1
     palette = voc_palette()
-    with Image.open(file) as prediction:
+    with open_picture(file) as prediction:
         colours = np.array(prediction.getpalette("RGB") or [], np.uint8)
         if prediction.mode == "P" and np.array_equal(colours[: 3 * labels], palette[:labels].ravel()):
             return file.read_bytes(), False

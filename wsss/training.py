@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from wsss.batches import share_batch_statistics, share_of_batch
+from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
@@ -187,6 +188,7 @@ def _build_runner(
     classes: Sequence[str],
 ) -> Runner:
     """The Runner of a training, ready to train or to continue."""
+    checkpoint = last_checkpoint(out_dir)
     count = len(dataset)  # type: ignore[arg-type]
     batch_size = share_of_batch(schedule.batch_size, setting="train.batch_size")
     steps_per_epoch = schedule.steps_per_epoch(count)
@@ -216,10 +218,11 @@ def _build_runner(
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
-        custom_hooks=[ProgressHook(description, steps, steps_per_epoch, classes), *hooks],
+        custom_hooks=[PlainCheckpoint(), ProgressHook(description, steps, steps_per_epoch, classes), *hooks],
         # Each process augments and draws on its own; the order of the images is the main process's.
         randomness={"seed": random_seed, "diff_rank_seed": True},
-        resume=(out_dir / "last_checkpoint").is_file(),
+        resume=checkpoint is not None,
+        load_from=None if checkpoint is None else str(checkpoint),
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",
     )

@@ -15,7 +15,7 @@ import typer.core
 
 from wsss.distributed import is_main, launcher
 from wsss.errors import ArtifactError, ConfigError, TrainingError, WsssError
-from wsss.log import logger
+from wsss.log import OneLine, logger
 
 # torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
 _SECONDS_TO_SPEAK = 5.0
@@ -146,7 +146,7 @@ def _is_setting(word: str) -> bool:
 
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
+    handler.setFormatter(OneLine("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     logger.propagate = False

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.cli.stages import STAGES, load_stage
 from wsss.config import flatten, load_settings
 from wsss.errors import ConfigError
@@ -51,4 +50,4 @@ def show(
         table.add_column(column, overflow="fold")
     for name, value in flatten(resolved):
         table.add_row(name, repr(value), sources[name])
-    Console().print(table)
+    console().print(table)

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, from_here, print_json
+from wsss.cli.options import AsJson, console, from_here, print_json
 from wsss.config import load_dataset_settings
 from wsss.datasets import FolderDataSet, build_dataset
 from wsss.datasets.base import name_some
@@ -69,7 +68,7 @@ def voc(
         keys = ("images", "expected", "images_missing", "masks_missing", "tags_missing", "tags_differ")
         for split, row in rows.items():
             table.add_row(split, *(_shown(row.get(key)) for key in keys))
-        Console().print(table)
+        console().print(table)
     for split, row in rows.items():
         for problem in row["problems"]:
             logger.warning("%s: %s", split, problem)
@@ -103,7 +102,7 @@ def folder(
     table = Table("label", "class", "images", title=f"{len(ids)} images in {root}")
     for label, (name, count) in enumerate(per_class.items(), start=1):
         table.add_row(str(label), name, str(count))
-    Console().print(table)
+    console().print(table)
     if left_out:
         logger.warning("the CSV does not name %s", name_some(left_out))
     logger.info("run it with: %s", command)
@@ -141,7 +140,7 @@ def coco(
         table.add_row(
             f"images with {name}", *(str(built[split]["images_per_class"][name]) for split in SPLITS)
         )
-    Console().print(table)
+    console().print(table)
 
 
 def _check_files(dataset: FolderDataSet) -> None:

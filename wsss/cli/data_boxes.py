@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.data import data
-from wsss.cli.options import AsJson, from_here, print_json
+from wsss.cli.options import AsJson, console, from_here, print_json
 from wsss.config import load_dataset_settings
 from wsss.datasets import LocalizationDataSet, build_dataset
 from wsss.datasets.located_check import examine
@@ -110,7 +109,7 @@ def _report(preset: str, settings: dict[str, Any], root: Path | None, *, as_json
         for split, row in rows.items():
             cells = (row.get(one) for one in _COLUMNS)
             table.add_row(split, *("-" if one is None else str(one) for one in cells))
-        Console().print(table)
+        console().print(table)
     for split, row in rows.items():
         for problem in row["problems"]:
             logger.warning("%s: %s", split, problem)

@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, from_here, print_json
+from wsss.cli.options import AsJson, console, from_here, print_json
 from wsss.doctor import examine
 from wsss.paths import PROJECT_ROOT
 
@@ -31,6 +30,6 @@ def doctor(
             table.add_column(column, overflow="fold")
         for check in checks:
             table.add_row(*check)
-        Console().print(table)
+        console().print(table)
     if any(check.state == "bad" for check in checks):
         raise typer.Exit(1)

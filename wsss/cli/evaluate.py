@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError
@@ -62,7 +61,7 @@ def evaluate(
         table.add_row(name, _cell("IoU", value))
     for name, value in figures.items():
         table.add_row(name, _cell(name, value))
-    Console().print(table)
+    console().print(table)
 
 
 def _sweep(
@@ -92,11 +91,11 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
     table = Table(*names, title=f"{artifact.kind}, {artifact.split}")
     for row in shown:
         table.add_row(*(_cell(name, row[name]) for name in names))
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     per_class = [row for row in shown if "per_class_iou" in row and row["chosen"] != "fixed"]
     if per_class:
-        console.print(_class_table(per_class))
+        out.print(_class_table(per_class))
 
 
 def _class_table(rows: list[dict[str, Any]]) -> Table:

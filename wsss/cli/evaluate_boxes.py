@@ -5,12 +5,11 @@ from typing import Annotated, Any
 
 import typer
 from mmengine.config import Config
-from rich.console import Console
 from rich.table import Table
 
 from wsss.artifacts import MANIFEST, open_artifact
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, print_json, with_root
 from wsss.config import apply_options, load_dataset_settings
 from wsss.datasets import DATASETS, LocalizationDataSet, build_dataset
 from wsss.errors import ConfigError
@@ -80,24 +79,24 @@ def _print(scores: BoxScores, dataset: str, sweep: bool, *, as_json: bool) -> No
     if as_json:
         print_json(figures | ({"sweep": scores.curve()} if sweep else {}))
         return
-    console = Console()
+    out = console()
     table = Table(*_HEADS, title=f"{dataset}, {scores.split}, {scores.images} images, accuracy in percent")
     for row in figures["boxes"]:
         numbers = [value for name, value in row.items() if name not in ("rule", "threshold", "chosen_by")]
         table.add_row(row["rule"], _threshold(row["threshold"]), row["chosen_by"], *map(_percent, numbers))
     if figures["boxes"]:
-        console.print(table)
+        out.print(table)
     if "pixels" in figures:
         pixels = Table("pixels", "value", title=f"{scores.with_masks} images with masks")
         for name, value in figures["pixels"].items():
             pixels.add_row(name, _percent(value))
-        console.print(pixels)
+        out.print(pixels)
     if sweep and scores.curve():
         curve = scores.curve()
         table = Table(*curve[0], title="accuracy of the largest contour (v1) and of all (v2)")
         for row in curve[:: max(1, len(curve) // _SHOWN)]:
             table.add_row(f"{row.pop('threshold'):g}", *map(_percent, row.values()))
-        console.print(table)
+        out.print(table)
 
 
 def _threshold(value: Any) -> str:

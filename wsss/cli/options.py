@@ -6,6 +6,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.text import Text
+
+from wsss.log import printable
 
 DataRoot = Annotated[Path | None, typer.Option(help="Where the data set lies.")]
 CfgOptions = Annotated[list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")]
@@ -25,3 +29,16 @@ def with_root(options: list[str] | None, data_root: Path | None) -> list[str]:
 def print_json(content: Any) -> None:
     """Write a result to stdout as JSON, for programs."""
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+class _PlainConsole(Console):
+    """A console on which names are names: neither rich's markup nor a terminal's control characters count."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Text as it stands."""
+        return super().render_str(printable(text), **options)
+
+
+def console() -> Console:
+    """Where tables for people go."""
+    return _PlainConsole(markup=False, emoji=False)

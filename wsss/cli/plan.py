@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
+from wsss.cli.options import console
 from wsss.cli.stages import MAKERS, STAGES, load_stage
 from wsss.config import Settings, load_settings, options_of
 from wsss.datasets import build_dataset
@@ -292,13 +292,13 @@ def print_plan(steps: Sequence[Step]) -> None:
             str(row["images"]),
             _time(row),
         )
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for file in dict.fromkeys(one for row in rows for one in row["downloads"]):
-        console.print(f"to be downloaded: {file}", highlight=False)
+        out.print(f"to be downloaded: {file}", highlight=False)
     needed = sum(row["bytes"] for row in rows)
     if needed:
-        console.print(f"about {needed / 2**30:.1f} GiB of disk", highlight=False)
+        out.print(f"about {needed / 2**30:.1f} GiB of disk", highlight=False)
 
 
 def _what(row: Mapping[str, Any]) -> str:

@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.artifacts import Artifact
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
 from wsss.comparison import shares_of_full_supervision
 from wsss.distributed import exit_together, is_main, join, launch, launcher
@@ -176,9 +175,9 @@ def _print_figures(artifacts: Sequence[Artifact], *, as_json: bool) -> None:
         own = shares.get(one.dir.name, {})
         how = [_how(manifest), *(f"{100 * value:.0f} % of {name}" for name, value in own.items())]
         table.add_row(one.dir.name, shown, one.split, str(manifest["count"]), ", ".join(filter(None, how)))
-    console = Console()
-    console.print(table)
-    console.print("in", ", ".join(sorted({short_path(one.dir.parent) for one in artifacts})))
+    out = console()
+    out.print(table)
+    out.print("in", ", ".join(sorted({short_path(one.dir.parent) for one in artifacts})))
 
 
 def _how(manifest: Mapping[str, Any]) -> str:

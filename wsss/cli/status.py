@@ -4,12 +4,11 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.artifacts import MANIFEST
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.cli.stages import STAGES, load_stage
 from wsss.config import Settings, load_settings, options_of
 from wsss.errors import ConfigError
@@ -85,11 +84,11 @@ def _print(rows: list[dict[str, Any]], *, title: str) -> None:
             row.get("finished") or "",
             row.get("code") or "",
         )
-    console = Console()
-    console.print(table)
+    out = console()
+    out.print(table)
     for row in rows:
         if row["why"]:
-            console.print(f"{row['name']} is {row['state']}: {_shorten(row['why'])}", highlight=False)
+            out.print(f"{row['name']} is {row['state']}: {_shorten(row['why'])}", highlight=False)
 
 
 def _shorten(reasons: list[str]) -> str:

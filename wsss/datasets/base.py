@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wsss.artifacts import read_mask
 from wsss.errors import DataError
+from wsss.manifests import is_inside
 
 _NAMED = 5
 
@@ -201,8 +202,7 @@ def check_id(image_id: str, where: str) -> None:
     """
     if not image_id:
         raise DataError(f"expected an image id in {where}, got an empty line: take it out")
-    odd = "\\" in image_id or any(ord(sign) < 32 for sign in image_id)
-    if odd or image_id.startswith("/") or ".." in image_id.split("/"):
+    if not is_inside(image_id):
         raise DataError(
             f"expected an image id relative to its folder in {where}, got {image_id!r}: "
             "write it without a leading /, without .. and with / between folders"

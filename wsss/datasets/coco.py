@@ -2,6 +2,7 @@
 
 import functools
 import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -117,9 +118,9 @@ class CocoDataSet(DataSet):
 
     @property
     def _command(self) -> str:
-        labels = "" if self.labels == self.root else f" --labels '{self.labels}'"
-        year = "" if self.year == 2014 else f" --year {self.year}"
-        return f"wsss data coco --root '{self.root}'{labels}{year}"
+        labels = [] if self.labels == self.root else ["--labels", str(self.labels)]
+        year = [] if self.year == 2014 else ["--year", str(self.year)]
+        return shlex.join(["wsss", "data", "coco", "--root", str(self.root), *labels, *year])
 
 
 def tags_file(labels: Path, split: str, year: int) -> Path:

@@ -16,6 +16,7 @@ from wsss.artifacts import IGNORE, write_json, write_mask
 from wsss.datasets.base import check_id, name_some
 from wsss.datasets.coco import mask_file, tags_file
 from wsss.errors import DataError
+from wsss.limits import check_pixels
 from wsss.processes import map_images
 
 
@@ -153,8 +154,9 @@ def draw_objects(image: CocoImage) -> NDArray[np.uint8]:
         (H, W) uint8: 0 background, 1..C, 255 crowds.
 
     Raises:
-        DataError: a polygon or RLE cannot be read.
+        DataError: a polygon or RLE cannot be read, or the image is too large.
     """
+    check_pixels(image.size, image.image_id)
     mask = np.zeros(image.size, np.uint8)
     for one in sorted(image.objects, key=lambda one: (not one.crowd, -one.area)):
         try:

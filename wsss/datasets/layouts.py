@@ -11,6 +11,7 @@ from typing import Any
 
 from wsss.datasets.base import check_id, name_some, read_id_list
 from wsss.errors import DataError
+from wsss.limits import check_pixels
 from wsss.localization.boxes import Box
 
 IDS, LABELS, SIZES, PLACES = "image_ids.txt", "class_labels.txt", "image_sizes.txt", "localization.txt"
@@ -188,6 +189,7 @@ def _read_size(cells: list[str], where: str) -> tuple[int, int]:
     width, height = _numbers(cells, 2, where)
     if min(width, height) < 1:
         raise DataError(f"expected the width and height of an image in {where}, got {cells}: correct them")
+    check_pixels((int(height), int(width)), where)
     return int(height), int(width)
 
 

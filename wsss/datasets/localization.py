@@ -7,7 +7,6 @@ from pathlib import Path, PurePosixPath
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from wsss.artifacts import IGNORE
 from wsss.datasets.base import DataSet, check_count, name_some
@@ -23,6 +22,7 @@ from wsss.datasets.layouts import (
     wsol_splits,
 )
 from wsss.errors import ConfigError, DataError
+from wsss.limits import UNREADABLE, open_picture
 from wsss.paths import resolve_path
 
 LAYOUTS = ("wsol", "cub", "openimages")
@@ -252,18 +252,18 @@ class LocalizationDataSet(DataSet):
 
 def _size_of(path: Path) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             return image.height, image.width
-    except (OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(f"expected an image at {path}, got: {error}: replace the file") from error
 
 
 def _read_binary(path: Path, size: tuple[int, int]) -> NDArray[np.bool_]:
     """Pixels of a file that are not 0, at another size."""
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             pixels = np.asarray(image)
-    except (OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(f"expected a mask at {path}, got: {error}: replace the file") from error
     if pixels.ndim == 3:
         pixels = pixels[:, :, :3].max(axis=2)

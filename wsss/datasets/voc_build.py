@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from wsss.archives import unpack_tar
 from wsss.artifacts import IGNORE, atomic_write, write_mask
 from wsss.datasets.base import name_some, read_id_list
 from wsss.datasets.labels import read_labels
@@ -193,13 +194,14 @@ def _sbd_dataset(folder: Path) -> Path | None:
 
 
 def _fetch(url: str, folder: Path, **archive: str) -> None:
-    from torchvision.datasets.utils import download_and_extract_archive
+    from torchvision.datasets.utils import download_url
 
     folder.mkdir(parents=True, exist_ok=True)
     try:
         # Its notes go to stdout, which is for results.
         with contextlib.redirect_stdout(sys.stderr):
-            download_and_extract_archive(url, str(folder), **archive)
+            download_url(url, str(folder), **archive)
+        unpack_tar(folder / archive["filename"], folder)
     # urllib, tarfile and torchvision's own RuntimeError for a wrong checksum.
     except (OSError, RuntimeError, ValueError, EOFError) as error:
         raise DataError(

@@ -14,6 +14,7 @@ from wsss.artifacts import IGNORE, Artifact, atomic_write, read_mask, voc_palett
 from wsss.datasets.base import check_id
 from wsss.datasets.coco_build import decode_segmentation
 from wsss.errors import ArtifactError, DataError
+from wsss.limits import UNREADABLE, check_pixels, open_picture
 from wsss.progress import track
 
 Mask = NDArray[np.uint8]
@@ -103,6 +104,7 @@ class CocoRle:
         image = self._images[image_id]
         try:
             size = (int(image["height"]), int(image["width"]))
+            check_pixels(size, image_id)
             mask = np.zeros(size, np.uint8)
             for one in self._regions.get(image["id"], []):
                 mask[decode_segmentation(one["segmentation"], size)] = one["category_id"]
@@ -200,11 +202,11 @@ def _encode(region: NDArray[np.bool_], label: int) -> dict[str, Any]:
 
 def _read_labels(path: Path) -> Mask:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode in ("RGB", "RGBA"):
                 return _from_colours(np.asarray(image.convert("RGB")), path)
         return read_mask(path)
-    except (ArtifactError, OSError, SyntaxError, ValueError) as error:
+    except (ArtifactError, *UNREADABLE) as error:
         raise DataError(f"expected a whole PNG of labels at {path}, got: {error}") from error
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from wsss.artifacts import Seed, atomic_write, grid_of
 from wsss.errors import DataError
+from wsss.limits import UNREADABLE, open_arrays, open_picture
 from wsss.pickles import read_pickled
 
 # Maxima of 1.0000001 come from dividing; anything further off was never normalized.
@@ -205,7 +206,7 @@ class _Npz(_OneFile):
     def read(self, folder: Path, image_id: str) -> RawSeed:
         path = self._file(folder, image_id)
         try:
-            with np.load(path, allow_pickle=False) as data:
+            with open_arrays(path) as data:
                 maps = _maps(data["maps"])
                 size = tuple(_integers(data["size"])) if "size" in data else maps.shape[1:]
                 return RawSeed(_integers(data["classes"]), maps, (size[0], size[1]))
@@ -301,11 +302,11 @@ def _integers(value: Any) -> list[int]:
 
 def _read_gray(path: Path) -> NDArray[np.float32]:
     try:
-        with Image.open(path) as image:
+        with open_picture(path) as image:
             if image.mode != "L":
                 raise ValueError(f"mode {image.mode}")
             return np.asarray(image, np.float32) / np.float32(255)
-    except (OSError, SyntaxError, ValueError) as error:
+    except UNREADABLE as error:
         raise DataError(f"expected an 8-bit gray PNG at {path}, got: {error}: replace the file") from error
 
 

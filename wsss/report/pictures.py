@@ -64,20 +64,20 @@ def chart_classes(scores: Mapping[str, Mapping[str, float | None]], classes: Seq
     Returns:
         The chart as an SVG element.
     """
-    figure = Figure(figsize=(7, 1 + 0.16 * len(classes) * (len(scores) + 1)), layout="constrained")
-    axes = figure.subplots()
-    height = 1 / (len(scores) + 1)
-    for number, (name, per_class) in enumerate(scores.items()):
-        values = [100 * (per_class.get(one) or 0) for one in classes]
-        axes.barh(np.arange(len(classes)) + number * height, values, height=height, label=name)
-    axes.set_yticks(np.arange(len(classes)) + height * (len(scores) - 1) / 2, classes)
-    axes.invert_yaxis()
-    axes.set_xlim(0, 100)
-    axes.set_xlabel("IoU %")
-    axes.legend(loc="lower right")
-    stream = io.StringIO()
-    # Without the time and with fixed names, the same figures give the same file.
-    with matplotlib.rc_context({"svg.hashsalt": "wsss"}):
+    # Without the time and with fixed names, the same figures give the same file. A $ in a name is no formula.
+    with matplotlib.rc_context({"svg.hashsalt": "wsss", "text.parse_math": False}):
+        figure = Figure(figsize=(7, 1 + 0.16 * len(classes) * (len(scores) + 1)), layout="constrained")
+        axes = figure.subplots()
+        height = 1 / (len(scores) + 1)
+        for number, (name, per_class) in enumerate(scores.items()):
+            values = [100 * (per_class.get(one) or 0) for one in classes]
+            axes.barh(np.arange(len(classes)) + number * height, values, height=height, label=name)
+        axes.set_yticks(np.arange(len(classes)) + height * (len(scores) - 1) / 2, classes)
+        axes.invert_yaxis()
+        axes.set_xlim(0, 100)
+        axes.set_xlabel("IoU %")
+        axes.legend(loc="lower right")
+        stream = io.StringIO()
         figure.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue()
     return text[text.index("<svg") :]
