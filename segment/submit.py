@@ -84,17 +84,16 @@ def plain_model(model: Mapping[str, Any], source: Path) -> dict[str, Any]:
         ArtifactError: a type that no network, layer or loss is registered under.
     """
     MODELS.import_from_location()
+    kind = model.get("type")
+    if kind is not None and not _is_registered(kind):
+        raise ArtifactError(
+            f"expected registered networks and layers in {source}, got type {kind!r}: do not use this folder"
+        )
     return {key: _plain(value, source) for key, value in model.items() if key not in _INITIAL}
 
 
 def _plain(value: Any, source: Path) -> Any:
     if isinstance(value, Mapping):
-        kind = value.get("type")
-        if kind is not None and not _is_registered(kind):
-            raise ArtifactError(
-                f"expected registered networks and layers in {source}, got type {kind!r}: "
-                "do not use this folder"
-            )
         return plain_model(value, source)
     return [_plain(one, source) for one in value] if isinstance(value, list | tuple) else value
 

@@ -107,7 +107,7 @@ def work(tmp_path, marker):
 
 @pytest.fixture
 def call(monkeypatch, capfd, tmp_path):
-    """Run the command line: arguments -> (status, stdout, stderr); what is no error of ours fails the test."""
+    """Run the command line: arguments -> (status, stdout, stderr); other errors than ours fail the test."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("COLUMNS", "250")
     handlers = list(logging.getLogger("wsss").handlers)
@@ -278,7 +278,9 @@ def test_nothing_is_written_through_links(tmp_path):
     secret.mkdir()
     begin_folder(out, {"key": "k"}, [])
     (out / "train").symlink_to(secret)
-    with pytest.raises(ArtifactError, match="expected a file or folder of its own at .*train, got a link to"):
+    with pytest.raises(
+        ArtifactError, match=r"expected a file or folder of its own at .*train, got a link to"
+    ):
         continue_folder(out, {"key": "k"})
     for name, opened in (("seeds.log", log_file(out)), (".seeds.lock", only_run(out.parent, "seeds"))):
         (out.parent / name).symlink_to(secret / "made")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.artifacts import IGNORE, Seed, voc_palette
+from wsss.log import printable
 
 _SIDE = 240
 _QUALITY = 85
@@ -71,8 +72,10 @@ def chart_classes(scores: Mapping[str, Mapping[str, float | None]], classes: Seq
         height = 1 / (len(scores) + 1)
         for number, (name, per_class) in enumerate(scores.items()):
             values = [100 * (per_class.get(one) or 0) for one in classes]
-            axes.barh(np.arange(len(classes)) + number * height, values, height=height, label=name)
-        axes.set_yticks(np.arange(len(classes)) + height * (len(scores) - 1) / 2, classes)
+            axes.barh(np.arange(len(classes)) + number * height, values, height=height, label=printable(name))
+        axes.set_yticks(
+            np.arange(len(classes)) + height * (len(scores) - 1) / 2, list(map(printable, classes))
+        )
         axes.invert_yaxis()
         axes.set_xlim(0, 100)
         axes.set_xlabel("IoU %")
