@@ -53,7 +53,7 @@ def main() -> None:
         network = load_segmentor(model, work / name / "train" / NETWORK)
         found = {}
         for one in ids:
-            image = read_image(data.image_path(one))
+            image = read_image(data.image_file(one))
             found[one] = predict_probabilities(network, image, scales=(options.scale,), flip=True).argmax(
                 axis=0
             )

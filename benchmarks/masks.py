@@ -27,7 +27,7 @@ from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.datasets.base import LabelFile
 from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions
-from wsss.images import read_image
+from wsss.images import ImageFile, read_image
 from wsss.metrics import confusion_matrix, mean_iou
 from wsss.processes import map_images
 
@@ -38,7 +38,7 @@ CONSTANTS = (0.2, 0.4, 0.6, 0.8)
 class Task:
     """One image to score."""
 
-    image: Path
+    image: ImageFile
     seed: Path
     edge: Path
     truth: LabelFile
@@ -91,7 +91,7 @@ def main() -> None:
     best = oracle(sweep, masks.split)[1]
     tasks = [
         Task(
-            dataset.image_path(one),
+            dataset.image_file(one),
             seeds.file(one),
             masks.dir / EDGE / f"{one}.png",
             dataset.truth_file(one),

@@ -58,7 +58,7 @@ def main() -> None:
 
     @torch.no_grad()
     def full_seed(image_id: str) -> Seed:
-        image = read_image(dataset.image_path(image_id))
+        image = read_image(dataset.image_file(image_id))
         tensor = normalize_image(image)[None]
         labels = np.array(dataset.tags(image_id), np.uint8)
         total = torch.zeros(len(labels), *image.shape[:2])

@@ -74,7 +74,7 @@ class LabelledCrops(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """One crop: ``image`` (3, crop, crop) float normalized, ``label`` (crop/4, crop/4) uint8."""
         image_id = self.image_ids[index]
-        image = read_image(self.dataset.image_path(image_id))
+        image = read_image(self.dataset.image_file(image_id))
         label = self.read_label(image_id)
         # Torch's generator, because the Runner seeds it in every worker.
         factor, turn, down, right = torch.rand(4).tolist()

@@ -58,7 +58,7 @@ def check_seeds(seeds: Artifact, dataset: DataSet, *, accepts_agnostic: bool = T
 def _problems_of(seeds: Artifact, dataset: DataSet, image_id: str, accepts_agnostic: bool) -> list[str]:
     try:
         seed = read_seed(seeds.file(image_id))
-        size = read_size(dataset.image_path(image_id))
+        size = read_size(dataset.image_file(image_id))
     except WsssError as error:
         return [str(error)]
     problems = []

@@ -31,7 +31,7 @@ from wsss.artifacts import (
 )
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError, DataError
-from wsss.images import normalize_image, read_image
+from wsss.images import ImageFile, normalize_image, read_image
 from wsss.limits import UNREADABLE, open_picture
 from wsss.processes import map_images
 from wsss.progress import track
@@ -133,7 +133,7 @@ def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], o
     device = network.mean_shift.device
     todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.png").is_file()]
     for image_id in track(todo, "edges"):
-        image = normalize_image(read_image(dataset.image_path(image_id))).contiguous()
+        image = normalize_image(read_image(dataset.image_file(image_id))).contiguous()
         write_edge(out_dir / f"{image_id}.png", edge_of_image(network, image.to(device)))
     return len(todo)
 
@@ -229,7 +229,7 @@ class _Mask:
     """One image's mask: where from, where to, and how."""
 
     walk: Path
-    image: Path
+    image: ImageFile
     out: Path
     infer: Mapping[str, Any]
 
@@ -252,7 +252,7 @@ def write_masks(
     tasks = [
         _Mask(
             out_dir / WALK / f"{image_id}.npz",
-            dataset.image_path(image_id),
+            dataset.image_file(image_id),
             out_dir / f"{image_id}.png",
             infer,
         )

@@ -14,7 +14,7 @@ from refine.class_maps import read_class_maps
 from wsss.artifacts import IGNORE, Artifact, Seed, write_mask
 from wsss.crf import crf_labels
 from wsss.datasets import DataSet
-from wsss.images import read_image
+from wsss.images import ImageFile, read_image
 from wsss.processes import map_images
 
 
@@ -131,7 +131,7 @@ def read_seed_as_set(path: Path, labels: Mapping[str, Any], tags: Sequence[int] 
 class _Task:
     """One image's confident label: where from, where to, and how."""
 
-    image: Path
+    image: ImageFile
     seed: Path
     tags: Sequence[int]
     out: Path
@@ -161,7 +161,7 @@ def write_confident_labels(
     plain = dict(settings)
     tasks = [
         _Task(
-            dataset.image_path(image_id),
+            dataset.image_file(image_id),
             seeds.file(image_id),
             dataset.tags(image_id),
             out_dir / f"{image_id}.png",

@@ -146,6 +146,6 @@ def measure_mean_shift(network: IRNet, dataset: DataSet, image_ids: Sequence[str
     # Float64: the sum hardly depends on the order of the images, and so not on the number of processes.
     total = torch.zeros(2, dtype=torch.float64)
     for image_id in track(shard(image_ids), "mean displacement"):
-        image = normalize_image(read_image(dataset.image_path(image_id))).contiguous()
+        image = normalize_image(read_image(dataset.image_file(image_id))).contiguous()
         total += network(image[None].to(network.mean_shift.device))[1].double().mean(dim=(0, 2, 3)).cpu()
     network.mean_shift.copy_(sum_up(total) / len(image_ids))

@@ -44,7 +44,7 @@ class TaggedImages(Dataset[dict[str, Tensor]]):
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         """One image: ``image`` (3, crop, crop) float normalized, ``tags`` (C,) float multi-hot."""
         image_id = self.image_ids[index]
-        image = self.transform(Image.fromarray(read_image(self.dataset.image_path(image_id))))
+        image = self.transform(Image.fromarray(read_image(self.dataset.image_file(image_id))))
         tags = torch.zeros(len(self.dataset.classes))
         tags[[label - 1 for label in self.dataset.tags(image_id)]] = 1
         return {"image": image, "tags": tags}

@@ -222,7 +222,7 @@ def _read_ahead(dataset: DataSet, image_ids: Sequence[str]) -> Iterator[tuple[st
     waiting: deque[tuple[str, Future[NDArray[np.uint8]]]] = deque()
     with ThreadPoolExecutor(1) as pool:
         for image_id in image_ids:
-            waiting.append((image_id, pool.submit(read_image, dataset.image_path(image_id))))
+            waiting.append((image_id, pool.submit(read_image, dataset.image_file(image_id))))
             if len(waiting) > _AHEAD:
                 first, image = waiting.popleft()
                 yield first, image.result()

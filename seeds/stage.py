@@ -44,7 +44,7 @@ def check(preview: Preview) -> None:
         return
     split = config.dataset.train_split
     dataset.check(split)
-    check_images({image_id: dataset.image_path(image_id) for image_id in dataset.ids(split)})
+    check_images({image_id: dataset.image_file(image_id) for image_id in dataset.ids(split)})
     # A method without the setting has a stride of its own, and finds out when it builds its network.
     if "output_stride" in config.model:
         given = config.model.pretrained

@@ -63,7 +63,7 @@ def check_labels(dataset: DataSet, files: Mapping[str, LabelFile]) -> LabelCheck
     ignored, compared, identical, untagged = 0.0, 0, 0, []
     own = shard(list(files))
     for image_id in track(own, "check masks"):
-        size = read_size(dataset.image_path(image_id))
+        size = read_size(dataset.image_file(image_id))
         mask = files[image_id].read(size=size)
         ignored += float((mask == IGNORE).mean())
         if not set(np.unique(mask).tolist()) <= {0, IGNORE, *dataset.tags(image_id)}:

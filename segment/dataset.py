@@ -59,6 +59,7 @@ class ProjectDataset(BaseSegDataset):
         return [
             {
                 "img_path": str(self.dataset.image_path(image_id)),
+                "image_file": self.dataset.image_file(image_id),
                 "seg_map_path": str(file.path),
                 "label_file": file,
                 "image_id": image_id,

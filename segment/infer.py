@@ -109,7 +109,7 @@ def write_predictions(
     with open_crf_writer(num_workers) if crf and todo else contextlib.nullcontext() as writer:
         inside = 0.0
         for image_id in track(todo, f"predict {split}"):
-            image = read_image(dataset.image_path(image_id))
+            image = read_image(dataset.image_file(image_id))
             begin = time.monotonic()
             found = predict_probabilities(network, image, scales=scales, flip=flip)
             inside += time.monotonic() - begin

@@ -15,15 +15,15 @@ from wsss.images import read_image
 
 @TRANSFORMS.register_module()
 class ReadImage(BaseTransform):
-    """Reads ``img_path`` into ``img``: (H, W, 3) uint8 RGB.
+    """Reads ``image_file``, else ``img_path``, into ``img``: (H, W, 3) uint8 RGB.
 
-    mmcv's own ``LoadImageFromFile`` gives BGR and by default turns the image as its EXIF header says, which
-    the masks do not follow.
+    mmcv's own ``LoadImageFromFile`` gives BGR and decides itself whether the image is turned as its EXIF
+    header says; an ``image_file`` knows how the masks lie.
     """
 
     def transform(self, results: dict[str, Any]) -> dict[str, Any]:
         """Read the image and note its size."""
-        image = read_image(results["img_path"])
+        image = read_image(results.get("image_file", results["img_path"]))
         return {**results, "img": image, "img_shape": image.shape[:2], "ori_shape": image.shape[:2]}
 
 

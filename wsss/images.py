@@ -1,13 +1,14 @@
 """Reading images as the networks want them, whatever the file holds."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from wsss.errors import DataError
 from wsss.limits import UNREADABLE, open_picture
@@ -23,20 +24,36 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 # 32-bit integers and floats have no known range, so nobody can say which value is white.
 _NO_RANGE = ("I", "F")
 _ORIENTATION = 0x0112
+# Orientations that exchange height and width.
+_LYING = (5, 6, 7, 8)
 # What whole files end with, though cameras may write a few bytes more.
 _ENDS = {"JPEG": b"\xff\xd9", "MPO": b"\xff\xd9", "PNG": b"IEND"}
 _TAIL = 64
 
 
-def read_image(path: str | Path) -> NDArray[np.uint8]:
+@dataclasses.dataclass(frozen=True)
+class ImageFile:
+    """An image on the disk and how it is read; little to send to another process.
+
+    Attributes:
+        path: any file that Pillow reads.
+        upright: turned as its EXIF header asks, as viewers show it; else the pixels as they are stored.
+    """
+
+    path: Path
+    upright: bool = True
+
+
+def read_image(file: str | Path | ImageFile) -> NDArray[np.uint8]:
     """Read one image as RGB.
 
-    The orientation in the EXIF header is not applied: masks are drawn on the pixels as they are stored.
+    This and `read_size` are all that looks at the orientation in EXIF headers: what comes out is the frame
+    of seeds, masks and predictions. A plain path is read upright. Pillow itself turns TIFF files, always.
     Grayscale, palette and CMYK images are converted; an alpha channel is dropped and the stored colours are
     kept; 16-bit grayscale keeps its upper 8 bits; of an animation the first frame is read.
 
     Args:
-        path: a file of one of `wsss.limits.FORMATS`.
+        file: a file of one of `wsss.limits.FORMATS`.
 
     Returns:
         (H, W, 3) uint8 RGB in [0, 255].
@@ -45,20 +62,23 @@ def read_image(path: str | Path) -> NDArray[np.uint8]:
         DataError: the file is absent, truncated, damaged, no image, too large, or holds values of unknown
             range.
     """
-    path = Path(path)
-    with _opened(path) as image:
+    file = _as_file(file)
+    with _opened(file.path) as image:
         image.load()
-        return _convert_to_rgb(image)
+        turned = ImageOps.exif_transpose(image) if file.upright and _orientation(image) != 1 else image
+        return _convert_to_rgb(turned)
 
 
-def read_size(path: str | Path) -> tuple[int, int]:
-    """Size (H, W) of an image as it is stored, from its header alone.
+def read_size(file: str | Path | ImageFile) -> tuple[int, int]:
+    """Size (H, W) that `read_image` gives an image, from its header alone.
 
     Raises:
         DataError: the file is absent, no image, too large, or holds values of unknown range.
     """
-    with _opened(Path(path)) as image:
-        return image.height, image.width
+    file = _as_file(file)
+    with _opened(file.path) as image:
+        lies = file.upright and _orientation(image) in _LYING
+        return (image.width, image.height) if lies else (image.height, image.width)
 
 
 def normalize_image(image: NDArray[np.uint8], device: "torch.device | str | None" = None) -> "torch.Tensor":
@@ -81,14 +101,14 @@ def normalize_image(image: NDArray[np.uint8], device: "torch.device | str | None
     return pixels.float().div(255).sub(mean).div(std)
 
 
-def check_images(files: Mapping[str, Path]) -> None:
+def check_images(files: Mapping[str, Path | ImageFile]) -> None:
     """Find images that cannot be read before hours are spent on the others.
 
     Only the header and the last bytes of a file are read, several thousand files a second; decoding them all
     would take as long as an epoch of loading. A file that does not end as its format does is decoded, and so
     is one of a format without such an end. What is damaged inside shows when it is read.
 
-    Images whose header asks to be turned are named in a warning: they are used as they are stored.
+    Images whose header asks to be turned are named in a warning, and what becomes of them.
 
     Args:
         files: image id -> file.
@@ -98,28 +118,45 @@ def check_images(files: Mapping[str, Path]) -> None:
     """
     problems: dict[str, str] = {}
     turned = []
-    for image_id, path in track(files.items(), "check images", total=len(files)):
+    upright = True
+    for image_id, file in track(files.items(), "check images", total=len(files)):
         try:
-            if _is_turned(path):
+            if _is_turned(_as_file(file).path):
                 turned.append(image_id)
+                upright = _as_file(file).upright
         except DataError as error:
             problems[image_id] = str(error)
     if turned:
-        logger.warning(
-            "the headers of %s ask for a rotation; images are used as they are stored", _name_some(turned)
-        )
+        logger.warning("the headers of %s ask for a rotation; %s", _name_some(turned), say_frame(upright))
     if problems:
         first, *others = problems
         more = f" (and {_name_some(others)})" if others else ""
         raise DataError(f"{problems[first]}{more}")
 
 
+def say_frame(upright: bool) -> str:
+    """What becomes of images whose headers ask to be turned, in words."""
+    if upright:
+        return "images are turned upright, and so are their seeds and masks (dataset.exif=keep: as stored)"
+    return "images are used as they are stored, and seeds and masks lie as these do"
+
+
+def _as_file(file: str | Path | ImageFile) -> ImageFile:
+    return file if isinstance(file, ImageFile) else ImageFile(Path(file))
+
+
+def _orientation(image: Image.Image) -> int:
+    """EXIF orientation, 1: none. TIFF files count as upright, since Pillow turns them itself."""
+    # Asking a PNG for a header that it does not begin with would decode it.
+    asks = image.format in ("JPEG", "MPO", "WEBP") or (image.format == "PNG" and "exif" in image.info)
+    return int(image.getexif().get(_ORIENTATION, 1)) if asks else 1
+
+
 def _is_turned(path: Path) -> bool:
     """Whether an image's header asks viewers to turn it; looks for whole files on the way."""
     with _opened(path) as image:
         name = str(image.format)
-        # Asking a PNG would decode it.
-        turned = name in ("JPEG", "MPO") and image.getexif().get(_ORIENTATION, 1) != 1
+        turned = _orientation(image) != 1
     with path.open("rb") as stream:
         stream.seek(max(path.stat().st_size - _TAIL, 0))
         is_whole = name in _ENDS and _ENDS[name] in stream.read()

@@ -83,7 +83,7 @@ def _refuse_missing(folder: Path, image_ids: Sequence[str], out: Path) -> None:
 
 def _checked_png(file: Path, dataset: DataSet, image_id: str) -> tuple[bytes, bool]:
     """Content of a prediction as a PNG with VOC's palette, and whether that had to be made."""
-    size = read_size(dataset.image_path(image_id))
+    size = read_size(dataset.image_file(image_id))
     mask = read_mask(file, num_classes=len(dataset.classes), size=size)
     if (mask == IGNORE).any():
         raise ArtifactError(

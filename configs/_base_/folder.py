@@ -6,6 +6,7 @@ dataset = dict(
     labels=None,  # the CSV; None: tags.csv in the folder
     ground_truth=None,  # folder of masks ID.png, if there are any: for scores alone
     classes=None,  # names in label order; None: those in the CSV, sorted
+    exif="apply",  # turn images as their EXIF headers ask; "keep": take them as they are stored
     counts=dict(),  # split -> number of images it must have
     train_split="all",  # "all", or a name in the CSV's column split
     val_split="all",

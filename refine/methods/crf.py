@@ -19,7 +19,7 @@ from refine.methods import Decision, Made
 from wsss.artifacts import Seed, write_mask
 from wsss.config import Settings
 from wsss.errors import ConfigError
-from wsss.images import read_image
+from wsss.images import ImageFile, read_image
 from wsss.processes import map_images
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, OneOf, Range
 from wsss.stage import Job
@@ -73,7 +73,7 @@ class Crf:
         seeds, infer = job.inputs["seeds"], dict(job.config.infer)
         tags = job.dataset.tags
         tasks = [
-            _Task(seeds.file(one), tags(one), job.dataset.image_path(one), job.out_dir / f"{one}.png", infer)
+            _Task(seeds.file(one), tags(one), job.dataset.image_file(one), job.out_dir / f"{one}.png", infer)
             for one in image_ids
             if not (job.out_dir / f"{one}.png").is_file()
         ]
@@ -111,7 +111,7 @@ class _Task:
 
     seed: Path
     tags: Sequence[int]
-    image: Path
+    image: ImageFile
     out: Path
     infer: Mapping[str, Any]
 

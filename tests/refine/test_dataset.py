@@ -24,6 +24,8 @@ class OneImage:
     def image_path(self, image_id):
         return self.path
 
+    image_file = image_path
+
 
 def make_crops(tmp_path, size, **options):
     source = OneImage(tmp_path, size)

@@ -33,6 +33,8 @@ class Images:
     def image_path(self, image_id):
         return None
 
+    image_file = image_path
+
 
 def scores_of(maps, size):
     maps = np.asarray(maps, np.float32)

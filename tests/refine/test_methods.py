@@ -59,6 +59,7 @@ def job(tmp_path):
         ids=lambda split: IDS,
         tags=lambda one: (1,),
         image_path=lambda one: tmp_path / "images" / f"{one}.png",
+        image_file=lambda one: tmp_path / "images" / f"{one}.png",
         mask_path=lambda one: tmp_path / "truth" / f"{one}.png",
         truth=lambda one: read_mask(tmp_path / "truth" / f"{one}.png"),
     )

@@ -67,7 +67,7 @@ def test_the_own_cam_is_the_classifiers_over_the_same_scales(published):
     network = BASNet("plain8", len(dataset.classes), normalize_features=True).eval()
     network.load_state_dict(torch.load(artifact.dir / "train/network.pth"))
     one = artifact.ids[0]
-    image = normalize_image(read_image(dataset.image_path(one)))[None]
+    image = normalize_image(read_image(dataset.image_file(one)))[None]
 
     class Classifier(torch.nn.Module):
         def seed_maps(self, batch):

@@ -89,7 +89,7 @@ def test_predictions_are_written_and_not_repeated(demo, tmp_path):
     seconds = write_predictions(network, demo, ids[:1], crf=False, **settings)
     assert set(seconds) == {"network"}
     written = tmp_path / "predictions" / "val" / f"{ids[0]}.png"
-    image = read_image(demo.image_path(ids[0]))
+    image = read_image(demo.image_file(ids[0]))
     probabilities = predict_probabilities(network, image, scales=(1.0,), flip=False)
     assert np.array_equal(read_mask(written), probabilities.argmax(axis=0))
     with Image.open(written) as opened:
@@ -110,7 +110,7 @@ def test_crf_is_the_same_from_one_process_and_from_several(demo, tmp_path, num_w
     seconds = write_predictions(network, demo, ids, crf=True, num_workers=num_workers, **settings)
     assert seconds["crf"] > 0
     for image_id in ids:
-        image = read_image(demo.image_path(image_id))
+        image = read_image(demo.image_file(image_id))
         probabilities = predict_probabilities(network, image, scales=(1.0,), flip=False)
         sharpened = crf_probabilities(image, probabilities).argmax(axis=0)
         assert np.array_equal(read_mask(tmp_path / "predictions_crf" / "val" / f"{image_id}.png"), sharpened)
@@ -133,7 +133,7 @@ def test_probabilities_are_kept_in_the_form_of_seeds(demo, tmp_path):
         probabilities=True,
     )  # fmt: skip
     kept = read_seed(tmp_path / "probabilities" / "val" / f"{image_id}.npz")
-    image = read_image(demo.image_path(image_id))
+    image = read_image(demo.image_file(image_id))
     assert kept.size == image.shape[:2]
     full = predict_probabilities(network, image, scales=(1.0,), flip=False)
     label = predict_probabilities(network, image, scales=(1.0,), flip=False).argmax(axis=0)

@@ -6,7 +6,15 @@ from torchvision.transforms import v2
 
 from wsss import images
 from wsss.errors import DataError
-from wsss.images import IMAGENET_MEAN, IMAGENET_STD, check_images, normalize_image, read_image, read_size
+from wsss.images import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    ImageFile,
+    check_images,
+    normalize_image,
+    read_image,
+    read_size,
+)
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
 
@@ -56,14 +64,6 @@ def test_grayscale_becomes_three_equal_channels(tmp_path, image, expected):
     Image.fromarray(image).save(tmp_path / "a.png")
 
     assert read_image(tmp_path / "a.png").tolist() == [[[expected] * 3]]
-
-
-def test_orientation_of_the_header_is_not_applied(tmp_path, two):
-    exif = Image.Exif()
-    exif[0x0112] = 6  # turned by 90 degrees
-    two.save(tmp_path / "a.png", exif=exif)
-
-    assert read_image(tmp_path / "a.png").shape == (1, 2, 3)
 
 
 @pytest.mark.parametrize("mode", ["F", "I"])
@@ -142,7 +142,9 @@ def by_id(folder):
 
 def test_whole_images_pass_and_turned_ones_are_named(folder, caplog):
     check_images(by_id(folder))
-    assert "the headers of 1 images: turned ask for a rotation" in caplog.text
+    assert "the headers of 1 images: turned ask for a rotation; images are turned upright" in caplog.text
+    check_images({"b": ImageFile(folder / "turned.jpg", upright=False)})
+    assert "the headers of 1 images: b ask for a rotation; images are used as they are stored" in caplog.text
 
 
 @pytest.mark.parametrize(("name", "cut"), [("a.jpg", 300), ("gray.png", 300), ("one.bmp", 3)])
@@ -167,11 +169,43 @@ def test_all_broken_images_are_counted(folder):
         check_images(files)
 
 
-def test_size_of_the_stored_pixels(tmp_path, two):
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_images_are_turned_as_viewers_show_them(tmp_path, suffix, orientation):
+    """Corner by corner: where EXIF says that row 0 and column 0 of the stored pixels are seen."""
+    stored = np.zeros((2, 3), np.uint8)
+    stored[0, 0], stored[0, 2], stored[1, 0], stored[1, 2] = 60, 120, 180, 240
+    big = np.kron(stored, np.ones((16, 16), np.uint8))
+    header = Image.Exif()
+    header[0x0112] = orientation
+    file = tmp_path / f"a.{suffix}"
+    Image.fromarray(np.stack([big] * 3, axis=2)).save(file, exif=header)
+    # EXIF 2.3, tag 274: which side of the picture the stored row 0 and column 0 are.
+    seen = {
+        1: stored,
+        2: stored[:, ::-1],
+        3: stored[::-1, ::-1],
+        4: stored[::-1],
+        5: stored.T,
+        6: stored[::-1].T,
+        7: stored[::-1, ::-1].T,
+        8: stored.T[::-1],
+    }[orientation]
+    image = read_image(file)
+    assert read_size(file) == image.shape[:2] == (16 * seen.shape[0], 16 * seen.shape[1])
+    found = image[8::16, 8::16, 0].astype(int)
+    assert np.abs(found - seen)[:: seen.shape[0] - 1, :: seen.shape[1] - 1].max() <= 12  # JPEG and WebP lose
+    kept = ImageFile(file, upright=False)
+    if suffix != "tif":  # Pillow turns these itself
+        assert read_size(kept) == read_image(kept).shape[:2] == (32, 48)
+
+
+def test_size_is_read_from_the_header(tmp_path, two):
     header = Image.Exif()
     header[0x0112] = 6
     two.save(tmp_path / "turned.jpg", exif=header)
-    assert read_size(tmp_path / "turned.jpg") == (1, 2)
+    assert read_size(tmp_path / "turned.jpg") == (2, 1)
+    assert read_size(ImageFile(tmp_path / "turned.jpg", upright=False)) == (1, 2)
     with pytest.raises(DataError, match="found no file"):
         read_size(tmp_path / "none.jpg")
     (tmp_path / "text.jpg").write_text("no image")

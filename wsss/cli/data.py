@@ -18,7 +18,7 @@ from wsss.datasets.coco import SPLITS
 from wsss.datasets.coco_build import build_coco
 from wsss.datasets.folder import ALL
 from wsss.datasets.voc_build import check_voc, convert_sbd, download_voc, find_voc
-from wsss.images import read_image
+from wsss.images import check_images, read_image
 from wsss.log import logger
 from wsss.paths import resolve_path
 from wsss.progress import track
@@ -83,26 +83,31 @@ def folder(
         Path | None, typer.Option(help="CSV with file,tags. Default: tags.csv in the folder.")
     ] = None,
     ground_truth: Annotated[Path | None, typer.Option(help="Folder of masks ID.png, for scores.")] = None,
+    exif: Annotated[
+        str, typer.Option(help="apply: turn photos as their headers ask; keep: take them as they are stored.")
+    ] = "apply",
     as_json: AsJson = False,
 ) -> None:
     """Check a folder of your own images and their tags, and print the command that runs all stages on it."""
     root = from_here(images) or images
     given = {"labels": from_here(tags), "ground_truth": from_here(ground_truth)}
-    dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"])
+    dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"], exif=exif)
     _check_files(dataset)
     dataset.check(ALL)
     ids, left_out = dataset.ids(ALL), dataset.unlisted()
     counts = Counter(label for image_id in ids for label in dataset.tags(image_id))
     per_class = {name: counts[label] for label, name in enumerate(dataset.classes, start=1)}
-    command = _command_for(root, given)
+    command = _command_for(root, {**given, "exif": None if dataset.upright else exif})
     if as_json:
         facts = {"images": len(ids), "images_per_class": per_class, "not_in_the_csv": list(left_out)}
-        print_json({**facts, "command": command})
+        print_json({**facts, "remarks": dataset.remarks, "command": command})
         return
     table = Table("label", "class", "images", title=f"{len(ids)} images in {root}")
     for label, (name, count) in enumerate(per_class.items(), start=1):
         table.add_row(str(label), name, str(count))
     console().print(table)
+    for remark in dataset.remarks:
+        logger.warning("%s", remark)
     if left_out:
         logger.warning("the CSV does not name %s", name_some(left_out))
     logger.info("run it with: %s", command)
@@ -145,13 +150,14 @@ def coco(
 
 def _check_files(dataset: FolderDataSet) -> None:
     """Read every image, and every mask that is there."""
-    for image_id in track(dataset.ids(ALL), "check images"):
-        size = read_image(dataset.image_path(image_id)).shape[:2]
+    check_images({one: dataset.image_file(one) for one in dataset.ids(ALL)})
+    for image_id in track(dataset.ids(ALL), "read images"):
+        size = read_image(dataset.image_file(image_id)).shape[:2]
         if dataset.mask_path(image_id) is not None:
             dataset.truth(image_id, size=size)
 
 
-def _command_for(root: Path, given: Mapping[str, Path | None]) -> str:
+def _command_for(root: Path, given: Mapping[str, Path | str | None]) -> str:
     """The command that runs all stages on a folder."""
     words = [
         "tools/run_stage.sh",

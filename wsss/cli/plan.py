@@ -18,6 +18,7 @@ from wsss.distributed import is_main, main_first
 from wsss.engine import last_seconds, open_input, plan_step
 from wsss.errors import ArtifactError, ConfigError, WsssError
 from wsss.images import read_size
+from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
 from wsss.presets import CONFIG_DIR, find_config
 from wsss.processes import available_cores
@@ -90,6 +91,8 @@ def make_plan(request: Request) -> list[Step]:
         steps.append(step)
     if is_main():
         _check_disk(steps, request.work_dir)
+        for remark in dict.fromkeys(one for step in steps for one in step.dataset.remarks):
+            logger.warning("%s", remark)
     return steps
 
 
@@ -257,7 +260,7 @@ def seconds_of(step: Step) -> tuple[float, str] | None:
 def _pixels_of(step: Step) -> float:
     """Million pixels of the image in the middle of the list."""
     image_ids = step.dataset.ids(step.stage.splits(step.settings.config)[0])
-    height, width = read_size(step.dataset.image_path(image_ids[len(image_ids) // 2]))
+    height, width = read_size(step.dataset.image_file(image_ids[len(image_ids) // 2]))
     return height * width / 1e6
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from wsss.artifacts import read_mask
 from wsss.errors import DataError
+from wsss.images import ImageFile
 from wsss.manifests import is_inside
 
 _NAMED = 5
@@ -51,10 +52,15 @@ class DataSet(abc.ABC):
     Attributes:
         name: name of the data set, as in ``work/NAME``.
         classes: names of the classes without background; class ``i`` has label ``i + 1``.
+        remarks: what was understood of its lists that is not plain, in words, for people.
+        upright: whether images are turned as their EXIF headers ask. Not where masks of others are drawn on
+            the pixels as they are stored.
     """
 
     name: str
     classes: tuple[str, ...]
+    remarks: tuple[str, ...] = ()
+    upright: bool = False
 
     @abc.abstractmethod
     def ids(self, split: str) -> tuple[str, ...]:
@@ -67,6 +73,10 @@ class DataSet(abc.ABC):
     @abc.abstractmethod
     def image_path(self, image_id: str) -> Path:
         """File of one image."""
+
+    def image_file(self, image_id: str) -> ImageFile:
+        """File of one image and how it is read: what `wsss.images.read_image` takes."""
+        return ImageFile(self.image_path(image_id), self.upright)
 
     @abc.abstractmethod
     def tags(self, image_id: str) -> tuple[int, ...]:

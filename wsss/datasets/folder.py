@@ -1,18 +1,18 @@
 """Any folder of images with a CSV of their tags."""
 
-import csv
+import difflib
 import functools
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from wsss.datasets.base import DataSet, check_count, check_id, name_some
+from wsss.datasets.tables import Row, likeness, read_table
 from wsss.errors import ConfigError, DataError
 from wsss.paths import resolve_path
 
 ALL = "all"
-COLUMNS = ("file", "tags")
-_SEPARATOR = ";"
+EXIF = ("apply", "keep")
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # Labels are stored in 8 bits, and 255 means ignore.
 _MOST_CLASSES = 254
@@ -21,8 +21,9 @@ _MOST_CLASSES = 254
 class FolderDataSet(DataSet):
     """Images under one folder, tags in a CSV with the columns ``file`` and ``tags`` and perhaps ``split``.
 
-    ``file`` is the path below the folder, with any letters; ``tags`` holds names separated by ``;``. An image
-    id is that path without its suffix. Split ``all`` holds every image; the column ``split`` names others.
+    ``file`` is the path below the folder, with any letters; ``tags`` holds names separated by ``;``, or as
+    `read_table` understands them. An image id is that path without its suffix. Split ``all`` holds every
+    image; the column ``split`` names others.
     """
 
     def __init__(
@@ -32,6 +33,7 @@ class FolderDataSet(DataSet):
         labels: str | Path | None = None,
         ground_truth: str | Path | None = None,
         classes: Sequence[str] | None = None,
+        exif: str = "apply",
         counts: Mapping[str, int] | None = None,
         name: str = "folder",
     ) -> None:
@@ -39,18 +41,24 @@ class FolderDataSet(DataSet):
 
         Args:
             root: folder of the images; relative to the project root.
-            labels: the CSV, UTF-8; relative to the project root. None: ``tags.csv`` in the folder.
+            labels: the CSV, UTF-8, cells separated by comma, semicolon or tab; relative to the project root.
+                None: ``tags.csv`` in the folder.
             ground_truth: folder of masks ``ID.png`` for scoring, label indices as in docs/artifacts.md; None:
                 there are none, and no figure is made up.
             classes: names of the classes in label order. None: those in the CSV, sorted.
+            exif: "apply" turns images as their EXIF headers ask, masks lie as viewers show the photos; "keep"
+                takes the pixels as they are stored, for masks of others that do.
             counts: split -> number of images it must have. Splits that are not named are not checked.
             name: name of the data set.
 
         Raises:
-            ConfigError: ``classes`` names one twice, or more than 254.
+            ConfigError: ``classes`` names one twice, or more than 254; ``exif`` is something else.
             DataError: the folder or the CSV is absent, broken, or names an unknown class.
         """
+        if exif not in EXIF:
+            raise ConfigError(f"expected dataset.exif out of {', '.join(EXIF)}, got {exif!r}: choose one")
         self.name = name
+        self.upright = exif == "apply"
         self.root = resolve_path(root)
         self.labels = self.root / "tags.csv" if labels is None else resolve_path(labels)
         self._truth = None if ground_truth is None else resolve_path(ground_truth)
@@ -61,14 +69,14 @@ class FolderDataSet(DataSet):
                     f"expected a folder of data set {name} at {folder}, found none: "
                     "give --data-root, or set dataset.root and dataset.ground_truth"
                 )
-        rows = _read_rows(self.labels)
+        table, self.remarks = read_table(self.labels, classes=classes)
+        rows = _by_image(table, self.labels)
         self.classes = _class_names(rows, classes, self.labels)
-        self._files = {image_id: row["file"] for image_id, row in rows.items()}
-        self._splits = {image_id: row.get("split", "") for image_id, row in rows.items()}
+        self._files = {image_id: row.cells["file"] for image_id, row in rows.items()}
+        self._splits = {image_id: row.cells.get("split", "") for image_id, row in rows.items()}
         label_of = {one: label for label, one in enumerate(self.classes, start=1)}
         self._tags = {
-            image_id: tuple(sorted({label_of[one] for one in split_tags(row["tags"])}))
-            for image_id, row in rows.items()
+            image_id: tuple(sorted({label_of[one] for one in row.tags})) for image_id, row in rows.items()
         }
 
     def ids(self, split: str) -> tuple[str, ...]:
@@ -89,7 +97,8 @@ class FolderDataSet(DataSet):
         if missing:
             raise DataError(
                 f"expected the {len(ids)} images of split {split} of {self.name} in {self.root}, "
-                f"missing {name_some(missing)}: add them or take them out of {self.labels}"
+                f"missing {name_some(missing)}: {self._meant(missing[0])}add them or take them out of "
+                f"{self.labels}"
             )
         return ids
 
@@ -121,75 +130,44 @@ class FolderDataSet(DataSet):
             found += [(relative / one).as_posix() for one in names if Path(one).suffix.lower() in SUFFIXES]
         return tuple(sorted(set(found) - listed))
 
+    def _meant(self, file: str) -> str:
+        """A file that is there and called nearly so: other capitals, no suffix, another folder."""
+        there = self.unlisted()
+        by_stem = {PurePosixPath(one).stem.lower(): one for one in there}
+        stem = PurePosixPath(file).stem.lower()
+        close = [by_stem[stem]] if stem in by_stem else difflib.get_close_matches(file, there, n=1)
+        return f"did you mean {close[0]!r}? " if close else ""
+
     @functools.cached_property
     def _missing(self) -> frozenset[str]:
         return frozenset(one for one in self._files if not self.image_path(one).is_file())
 
 
-def split_tags(text: str) -> list[str]:
-    """Names in one cell of the column ``tags``."""
-    return [one.strip() for one in text.split(_SEPARATOR) if one.strip()]
-
-
-def _read_rows(path: Path) -> dict[str, dict[str, str]]:
-    """Rows of the CSV by image id."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            header = [column.strip() for column in reader.fieldnames or ()]
-            reader.fieldnames = header
-            lacking = [column for column in COLUMNS if column not in header]
-            if lacking:
-                raise DataError(
-                    f"expected the columns {', '.join(COLUMNS)} in {path}, got "
-                    f"{', '.join(header) or 'none'}: add {' and '.join(lacking)} to its first line"
-                )
-            rows = [(reader.line_num, row) for row in reader]
-    except FileNotFoundError as error:
-        raise DataError(
-            f"expected a CSV with the columns {', '.join(COLUMNS)} at {path}, found no file: write it or set "
-            "dataset.labels"
-        ) from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"expected a CSV in UTF-8 at {path}, got: {error}: replace the file") from error
-    if not rows:
-        raise DataError(f"expected a row for each image in {path}, got none: fill it")
-    return _by_image(rows, path)
-
-
-def _by_image(
-    rows: Sequence[tuple[int, Mapping[str | None, str | None]]], path: Path
-) -> dict[str, dict[str, str]]:
-    by_image: dict[str, dict[str, str]] = {}
-    for line, row in rows:
-        where = f"line {line} of {path}"
-        if None in row or any(row[column] is None for column in COLUMNS):
-            raise DataError(
-                f"expected as many cells as columns in {where}, got another number: "
-                f"separate tags by {_SEPARATOR!r}, or put names with commas in quotes"
-            )
-        cells = {str(key): str(value or "").strip() for key, value in row.items()}
-        check_id(cells["file"], where)
-        image_id = str(PurePosixPath(cells["file"]).with_suffix(""))
+def _by_image(rows: Sequence[Row], path: Path) -> dict[str, Row]:
+    by_image: dict[str, Row] = {}
+    for row in rows:
+        where = f"line {row.line} of {path}"
+        check_id(row.cells["file"], where)
+        image_id = str(PurePosixPath(row.cells["file"]).with_suffix(""))
         check_id(image_id, where)
         if image_id in by_image:
             raise DataError(
-                f"expected each image once in {path}, got {by_image[image_id]['file']} and {cells['file']} "
-                f"(line {line}): keep one of them, or rename it so that they differ in more than the suffix"
+                f"expected each image once in {path}, got {by_image[image_id].cells['file']} and "
+                f"{row.cells['file']} (line {row.line}): keep one of them, or rename it so that they differ "
+                "in more than the suffix"
             )
-        by_image[image_id] = cells
+        by_image[image_id] = row
     return by_image
 
 
-def _class_names(
-    rows: Mapping[str, Mapping[str, str]], classes: Sequence[str] | None, path: Path
-) -> tuple[str, ...]:
-    found = {one for row in rows.values() for one in split_tags(row["tags"])}
+def _class_names(rows: Mapping[str, Row], classes: Sequence[str] | None, path: Path) -> tuple[str, ...]:
+    found = {one for row in rows.values() for one in row.tags}
     names = tuple(sorted(found) if classes is None else classes)
-    if len(set(names)) != len(names) or len(names) > _MOST_CLASSES:
+    unlike = len({likeness(one) for one in names})
+    if unlike != len(names) or len(names) > _MOST_CLASSES:
         raise ConfigError(
             f"expected at most {_MOST_CLASSES} unlike names in dataset.classes, got {len(names)}, "
-            f"{len(set(names))} of them unlike: correct them"
+            f"{unlike} of them unlike: correct them"
         )
     if not names:
         raise DataError(f"expected a tag for at least one image in {path}, got none: fill the column 'tags'")

@@ -197,7 +197,7 @@ def _open_output(dst: str | Path) -> Path:
 def _size(raw: RawSeed, image_id: str, dataset: DataSet | None, where: str) -> tuple[int, int]:
     """(H, W) of the image: from the data set if there is one, else from the file."""
     if dataset is not None:
-        return read_size(dataset.image_path(image_id))
+        return read_size(dataset.image_file(image_id))
     if raw.size is None:
         raise DataError(
             f"expected full maps, which tell the image's size, for {where}, found none: give --dataset"
@@ -214,7 +214,7 @@ def _check_classes(classes: Sequence[int], dataset: DataSet, where: str) -> None
 
 
 def _check_mask(mask: Any, dataset: DataSet, image_id: str, where: str) -> None:
-    size = read_size(dataset.image_path(image_id))
+    size = read_size(dataset.image_file(image_id))
     if mask.shape != size:
         raise DataError(
             f"expected a mask of size {size} for {where}, got {mask.shape}: it is another image's"

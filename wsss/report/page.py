@@ -133,7 +133,7 @@ def _spread(ids: Sequence[str], count: int) -> list[str]:
 
 
 def _line(image_id: str, shown: Sequence[Artifact], dataset: DataSet) -> dict[str, Any]:
-    image = read_image(dataset.image_path(image_id))
+    image = read_image(dataset.image_file(image_id))
     cells = [embed_image(image)]
     for artifact in shown:
         if image_id not in artifact.ids:

@@ -44,14 +44,14 @@ def test_splits_hold_as_many_images_as_asked_for(small):
 
 def test_masks_fit_their_images_and_their_tags(small):
     for image_id in small.ids("train") + small.ids("val"):
-        image = read_image(small.image_path(image_id))
+        image = read_image(small.image_file(image_id))
         mask = read_mask(small.mask_path(image_id), num_classes=6, size=image.shape[:2])
         assert tuple(np.unique(mask)) == (0, *small.tags(image_id))
         assert 1 <= len(small.tags(image_id)) <= 3
 
 
 def test_sides_vary_by_an_eighth_and_images_are_not_all_square(small):
-    sizes = [read_image(small.image_path(image_id)).shape[:2] for image_id in small.ids("train")]
+    sizes = [read_image(small.image_file(image_id)).shape[:2] for image_id in small.ids("train")]
 
     assert all(84 <= side <= 108 for size in sizes for side in size)
     assert any(height != width for height, width in sizes)

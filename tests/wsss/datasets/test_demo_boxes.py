@@ -29,7 +29,7 @@ def test_boxes_hold_exactly_the_visible_creatures(small):
     numbers = set()
     for image_id in small.ids("train") + small.ids("val"):
         mask = small.truth(image_id)
-        assert read_image(small.image_path(image_id)).shape[:2] == mask.shape == small.size(image_id)
+        assert read_image(small.image_file(image_id)).shape[:2] == mask.shape == small.size(image_id)
         assert tuple(np.unique(mask)) == (0, *small.tags(image_id))
         boxes = small.boxes(image_id)
         numbers.add(len(boxes))

@@ -10,7 +10,6 @@ from PIL import Image
 from wsss.artifacts import write_mask
 from wsss.config import load_dataset_settings
 from wsss.datasets import FolderDataSet, build_dataset
-from wsss.datasets.folder import split_tags
 from wsss.errors import ConfigError, DataError
 from wsss.images import read_image
 
@@ -41,7 +40,7 @@ def test_any_names_and_formats(root):
     assert dataset.ids("all") == ("Ein Hund", "größe/猫 1", "plain", "gray", "v1.2")
     assert [dataset.tags(one) for one in dataset.ids("all")] == [(2,), (1, 2), (1,), (), (2,)]
     for image_id in dataset.ids("all"):
-        assert read_image(dataset.image_path(image_id)).shape == (4, 6, 3)
+        assert read_image(dataset.image_file(image_id)).shape == (4, 6, 3)
         assert dataset.mask_path(image_id) is None
     with pytest.raises(
         DataError, match="expected tags for all 5 images of split all of folder, got none for 1: gray"
@@ -73,9 +72,9 @@ def test_splits_classes_and_ground_truth(root, tmp_path):
         pytest.param("", "got none: add file and tags to its first line", id="empty"),
         pytest.param("file,tags\n", "expected a row for each image in .*got none", id="no-rows"),
         pytest.param("file,tag\na.jpg,cat\n", "got file, tag: add tags to its first line", id="column"),
-        pytest.param("file,tags\na.jpg,cat,dog\n", "as many cells as columns in line 2 of", id="too-many"),
-        pytest.param("file,tags\na.jpg\n", "as many cells as columns in line 2 of", id="too-few"),
-        pytest.param('file,tags\n"a.jpg,cat\n', "expected a CSV in UTF-8 at", id="open-quote"),
+        pytest.param("tags,file\ncat,dog,a.jpg\n", r"columns \(2\) in line 2 .*, got 3: make", id="too-many"),
+        pytest.param("file,tags\na.jpg\n", r"as columns \(2\) in line 2 of .*, got 1", id="too-few"),
+        pytest.param('file,tags\n"a.jpg,cat\n', "expected a CSV at .*: correct line 2", id="open-quote"),
         pytest.param("file,tags\n../../a.jpg,cat\n", r"in line 2 of .*got '\.\./\.\./a\.jpg'", id="up"),
         pytest.param("file,tags\n/etc/a.jpg,cat\n", "relative to its folder in line 2", id="absolute"),
         pytest.param('file,tags\n"a\nb.jpg",cat\n', "relative to its folder in line 3", id="line-break"),
@@ -106,6 +105,19 @@ def test_what_is_absent_is_named(root, tmp_path):
     (root / "tags.csv").write_text("file,tags\nplain.webp,cat\ngone.jpg,cat\n")
     with pytest.raises(DataError, match=r"missing 1: gone\.jpg: add them or take them out"):
         FolderDataSet(root).ids("all")
+    (root / "tags.csv").write_text("file,tags\nPLAIN,cat\n")
+    with pytest.raises(DataError, match=r"missing 1: PLAIN: did you mean 'plain\.webp\'\? add them"):
+        FolderDataSet(root).ids("all")
+
+
+def test_photos_are_turned_unless_their_pixels_are_kept(root):
+    header = Image.Exif()
+    header[0x0112] = 8
+    Image.new("RGB", (6, 4)).save(root / "Ein Hund.jpg", exif=header)
+    assert read_image(FolderDataSet(root).image_file("Ein Hund")).shape == (6, 4, 3)
+    assert read_image(FolderDataSet(root, exif="keep").image_file("Ein Hund")).shape == (4, 6, 3)
+    with pytest.raises(ConfigError, match=r"expected dataset.exif out of apply, keep, got 'raw': choose one"):
+        FolderDataSet(root, exif="raw")
 
 
 def test_loops_of_links_are_no_trap(root, tmp_path):
@@ -128,10 +140,6 @@ def test_a_failing_folder_is_named(root, monkeypatch):
     monkeypatch.setattr(os, "walk", refuse)
     with pytest.raises(DataError, match=r"expected a folder that can be read at .*Permission denied"):
         dataset.unlisted()
-
-
-def test_tags_in_one_cell():
-    assert split_tags(" cat ;traffic light;; ") == ["cat", "traffic light"]
 
 
 def test_the_preset_names_every_setting_and_no_other(root):
