@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 
 from refine.methods import Decision
 from wsss.artifacts import IGNORE, read_mask
-from wsss.evaluate import evaluate_masks, oracle, sweep_seeds
+from wsss.evaluate import Scores, evaluate_masks, oracle, sweep_seeds
+from wsss.scored import named_all, scored_images
 from wsss.stage import Job
 from wsss.thresholds import Threshold
 
@@ -21,16 +23,66 @@ def score_masks(
     """Score the masks in ``job.out_dir``, whatever method made them.
 
     Args:
-        job: the data set and the folder.
+        job: the config, the data set and the folder.
         image_ids: images with a mask.
         split: the split that they are.
         decision: a threshold to compare with its best value, before any CRF; None for none.
 
     Returns:
-        Figures, and the best threshold; both are empty where no image has ground truth.
+        Figures of the split to score, those of all images as ``NAME_all`` where they are more, and the best
+        thresholds; both are empty where no image has ground truth.
+
+    Raises:
+        DataError: the list of the split to score is absent or faulty.
     """
-    if not any(job.dataset.mask_path(image_id) is not None for image_id in image_ids):
+    scored = scored_images(job.config, job.dataset, image_ids, split=split)
+    if scored is None:
         return {}, {}
+    own = _score(job, scored.image_ids, decision)
+    figures, thresholds = own.figures(decision, scored.split)
+    if scored.others:
+        whole, best = (own + _score(job, scored.others, decision)).figures(decision, split)
+        figures |= named_all(whole)
+        thresholds |= named_all(best)
+    return figures, thresholds
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scored:
+    """Scores of the masks of some images and of their soft maps, and how many pixels are unsure.
+
+    Attributes:
+        masks: of the masks.
+        sweep: of the soft maps at every threshold; empty without a decision to compare.
+        unsure: share of the pixels, image by image.
+    """
+
+    masks: Scores
+    sweep: tuple[Scores, ...]
+    unsure: tuple[float, ...]
+
+    def __add__(self, other: _Scored) -> _Scored:
+        return _Scored(
+            self.masks + other.masks,
+            tuple(one + more for one, more in zip(self.sweep, other.sweep, strict=True)),
+            self.unsure + other.unsure,
+        )
+
+    def figures(self, decision: Decision | None, split: str) -> tuple[dict[str, Any], dict[str, Threshold]]:
+        """What is published of them, and the best threshold."""
+        figures: dict[str, Any] = self.masks.figures()
+        thresholds = {}
+        if decision is not None:
+            # The masks were made without it: ground truth chose it.
+            best, thresholds[f"oracle_{decision.name}"] = oracle(self.sweep, split)
+            figures[f"mIoU_oracle_{decision.name}"] = best["mIoU"]
+        if any(self.unsure):
+            # The mIoU counts them as background.
+            figures["unsure_share"] = round(float(np.mean(self.unsure)), 4)
+        return figures, thresholds
+
+
+def _score(job: Job, image_ids: Sequence[str], decision: Decision | None) -> _Scored:
     unsure = []
 
     def read(image_id: str) -> NDArray[np.uint8]:
@@ -38,16 +90,9 @@ def score_masks(
         unsure.append(float((mask == IGNORE).mean()))
         return mask
 
-    figures = evaluate_masks(read, job.dataset, image_ids, description="score masks").figures()
-    thresholds = {}
+    masks = evaluate_masks(read, job.dataset, image_ids, description="score masks")
+    sweep: Sequence[Scores] = ()
     if decision is not None:
-        name = decision.name
-        what = f"sweep {name.replace('_', ' ')}s"
+        what = f"sweep {decision.name.replace('_', ' ')}s"
         sweep = sweep_seeds(decision.read, job.dataset, image_ids, description=what)
-        # The masks were made without it: ground truth chose it.
-        best, thresholds[f"oracle_{name}"] = oracle(sweep, split)
-        figures[f"mIoU_oracle_{name}"] = best["mIoU"]
-    if any(unsure):
-        # The mIoU counts them as background.
-        figures["unsure_share"] = round(float(np.mean(unsure)), 4)
-    return figures, thresholds
+    return _Scored(masks, tuple(sweep), tuple(unsure))

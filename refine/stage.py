@@ -13,6 +13,7 @@ from refine.methods import check_settings, find_method, method_defaults, method_
 from refine.score import score_masks
 from wsss.distributed import is_main, shard, wait
 from wsss.errors import ConfigError
+from wsss.scored import SCORING, splits_to_read
 from wsss.speed import SPEEDS, STEP_OVERHEAD, training_pixels
 from wsss.stage import Job, Preview, Result, Stage
 
@@ -59,8 +60,8 @@ def check(preview: Preview) -> None:
 
 
 def parts(config: Config) -> dict[str, tuple[str, ...]]:
-    """Those of the method; ground truth is for scores alone."""
-    return {part: (*free, "ground truth") for part, free in find_method(config.method).parts.items()}
+    """Those of the method; what is scored, and how, is for figures alone."""
+    return {part: (*free, *SCORING) for part, free in find_method(config.method).parts.items()}
 
 
 # Core-seconds per million pixels of CRFs and walk, measured on voc_mini (.62 s per image on two cores).
@@ -85,6 +86,7 @@ STAGE = Stage(
     schema=2,
     run=run,
     reads=lambda config: ("seeds",),
+    splits=splits_to_read,
     defaults=method_defaults,
     owners=method_of_key,
     check=check,

@@ -10,6 +10,7 @@ from seeds.score import score_seeds
 from wsss.backbones import build_backbone, missing_download
 from wsss.distributed import is_main, wait
 from wsss.images import check_images
+from wsss.scored import SCORING, splits_to_read
 from wsss.speed import SPEEDS, STEP_OVERHEAD, multi_scale_pixels, training_pixels
 from wsss.stage import Job, Preview, Result, Stage
 
@@ -66,13 +67,6 @@ def reads(config: Config) -> tuple[str, ...]:
     return tuple(config.get("reads", ()))
 
 
-def splits(config: Config) -> tuple[str, ...]:
-    """The split that seeds are made of, and the one that is scored where another is named."""
-    scored = config.get("score_split") or config.dataset.get("score_split")
-    train = config.dataset.train_split
-    return (train,) if scored in (None, train) else (train, scored)
-
-
 def seconds(config: Config, images: Sequence[int], pixels: float) -> float | None:
     """Rough core-seconds of the trainings and of inference; None for backbones that were not measured."""
     method, speed = find_method(config.method), SPEEDS.get(config.model.backbone)
@@ -90,12 +84,12 @@ STAGE = Stage(
     schema=2,
     run=run,
     reads=reads,
-    splits=splits,
+    splits=splits_to_read,
     defaults=method_defaults,
     owners=method_of_key,
     check=check,
     downloads=downloads,
-    parts=lambda config: {"train": ("infer", "score_split", "dataset.score_split", "ground truth")},
+    parts=lambda config: {"train": ("infer", *SCORING)},
     neutral=frozenset({"train.num_workers", "train.compile"}),
     seconds=seconds,
     bytes_per_image=12_000,

@@ -5,7 +5,7 @@ import dataclasses
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -290,10 +290,17 @@ def voc_palette() -> NDArray[np.uint8]:
 
 @dataclasses.dataclass(frozen=True)
 class Artifact:
-    """A published folder: payload files and the manifest that vouches for them."""
+    """A published folder: payload files and the manifest that vouches for them.
+
+    Attributes:
+        dir: the folder.
+        manifest: what stands in its manifest.
+        part: name and image ids of the part that is looked at; None: all of it.
+    """
 
     dir: Path
     manifest: Mapping[str, Any]
+    part: tuple[str, tuple[str, ...]] | None = None
 
     @property
     def kind(self) -> str:
@@ -307,17 +314,38 @@ class Artifact:
 
     @property
     def split(self) -> str:
-        """Split of the data set that the payload covers."""
-        return str(self.manifest["split"])
+        """Split of the data set that the payload covers, or the part of it that is looked at."""
+        return str(self.manifest["split"]) if self.part is None else self.part[0]
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """Image ids of the payload."""
-        return tuple(self.manifest["image_ids"])
+        """Image ids of the payload, or of the part of it that is looked at."""
+        return tuple(self.manifest["image_ids"]) if self.part is None else self.part[1]
+
+    def part_in(self, split: str, image_ids: Sequence[str]) -> "Artifact":
+        """The part of it that lies in another split.
+
+        Args:
+            split: name of that split.
+            image_ids: its images.
+
+        Raises:
+            ArtifactError: none of them is in this artifact.
+        """
+        wanted = set(image_ids)
+        inside = tuple(one for one in self.ids if one in wanted)
+        if not inside:
+            raise ArtifactError(
+                f"expected images of {split} in {self.dir}, found none among its {len(self.ids)} of "
+                f"{self.split}: choose another split"
+            )
+        return dataclasses.replace(self, part=(split, inside))
 
     def file(self, image_id: str) -> Path:
         """Payload file of one image."""
-        folder = self.dir / "predictions" / self.split if self.kind == "segment" else self.dir
+        folder = (
+            self.dir / "predictions" / str(self.manifest["split"]) if self.kind == "segment" else self.dir
+        )
         return folder / f"{image_id}{SUFFIXES[self.kind]}"
 
     def backbone(self) -> Path:

@@ -6,6 +6,9 @@ from typing import Any
 
 from wsss.datasets import DataSet
 
+# Settings and inputs that move figures alone, never what a stage makes.
+SCORING = ("score_split", "dataset.score_split", "ground truth")
+
 
 @dataclasses.dataclass(frozen=True)
 class Scored:
@@ -47,11 +50,13 @@ def scored_images(
     with_truth = [one for one in image_ids if dataset.mask_path(one) is not None]
     if not with_truth:
         return None
-    name = config.get("score_split") or config["dataset"].get("score_split")
+    name = _named(config)
     chosen = set(dataset.ids(name)) if name and name != split else set(with_truth)
     inside = tuple(one for one in with_truth if one in chosen)
-    if not inside or len(inside) == len(with_truth):
-        return Scored(split if not inside or name is None else name, tuple(with_truth))
+    if name is None or not inside:
+        return Scored(split, tuple(with_truth))
+    if len(inside) == len(with_truth):
+        return Scored(name, tuple(with_truth))
     return Scored(name, inside, tuple(one for one in with_truth if one not in chosen))
 
 
@@ -61,3 +66,15 @@ def named_all(figures: Mapping[str, Any]) -> dict[str, Any]:
     Tables such as the IoU per class are left out.
     """
     return {f"{name}_all": value for name, value in figures.items() if not isinstance(value, Mapping)}
+
+
+def splits_to_read(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The split that a stage makes something for, and the one that is scored where another is named."""
+    scored = _named(config)
+    train = config["dataset"]["train_split"]
+    return (train,) if scored in (None, train) else (train, scored)
+
+
+def _named(config: Mapping[str, Any]) -> str | None:
+    """The split that a config wants scored, its own or its data set's."""
+    return config.get("score_split") or config.get("dataset", {}).get("score_split")

@@ -3,4 +3,5 @@
 # lie under every preset of the stage, which need not inherit them.
 method = "irn"  # "irn", "crf" (nothing is trained), or the method of an installed package
 random_seed = 0
+score_split = None  # the split whose figures are published; None: dataset.score_split, else all images
 baselines = dict()  # name -> config file beside this one; published as masks-NAME

@@ -3,9 +3,7 @@
 # refused. Presets need not inherit this file: what they do not set comes from here.
 method = "bas"  # "bas", "cam" (the baseline), "combine" (nothing is trained), or that of an installed package
 random_seed = 0
-score_split = (
-    None  # the split whose images' figures are published; None: dataset.score_split, else all images
-)
+score_split = None  # the split whose figures are published; None: dataset.score_split, else all images
 model = dict(
     backbone="resnet50",
     pretrained="imagenet",  # None: random; "imagenet": downloaded once; or the path of a state dict

@@ -21,6 +21,7 @@ from wsss.artifacts import Artifact, read_mask, read_seed, write_mask, write_see
 from wsss.config import Settings
 from wsss.errors import ArtifactError, ConfigError
 from wsss.keys import settings_that_matter
+from wsss.metrics import confusion_matrix, mean_iou
 from wsss.stage import Input, Job, Preview
 from wsss.thresholds import Threshold
 
@@ -159,6 +160,27 @@ def test_class_agnostic_seeds_are_the_maps_of_the_only_tag(job, blocks, seeds, t
         # The maps differ by a factor alone, and no pixel passes a threshold by it.
         label = read_mask(job.out_dir / "confident" / f"{image_id}.png")
         np.testing.assert_array_equal(label, read_mask(plain / f"{image_id}.png"))
+
+
+def test_figures_are_of_the_split_to_score_and_of_all_images_beside(job, blocks):
+    everything = run(job)
+    images = blocks.ids("train")
+    blocks.ids = lambda split: images[:1] if split == "some" else images
+    job.config.score_split = "some"
+    part = run(job)
+    truth = {one: blocks.truth(one) for one in images}
+    mask = read_mask(job.out_dir / f"{images[0]}.png")
+    own = confusion_matrix(mask, truth[images[0]], 2)
+    assert part.figures["mIoU"] == pytest.approx(mean_iou(own), abs=1e-6)
+    assert part.figures["images"] == 1
+    for name in ("mIoU", "mIoU_oracle_background_score", "images"):
+        assert part.figures[f"{name}_all"] == everything.figures[name]
+    assert part.thresholds["oracle_background_score"].chosen_by == "oracle, some"
+    assert part.thresholds["oracle_background_score_all"] == everything.thresholds["oracle_background_score"]
+    assert part.image_ids == images
+    job.config.dataset = {"train_split": "train"}
+    assert STAGE.splits(job.config) == ("train", "some")
+    assert all("score_split" in free for free in STAGE.parts(job.config).values())
 
 
 def test_no_ground_truth_no_score(job, tmp_path):

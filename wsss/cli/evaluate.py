@@ -24,6 +24,10 @@ SWEEP = "refine.sweep:sweep_masks"
 def evaluate(
     folder: Annotated[Path, typer.Argument(help="A published folder of seeds, masks or predictions.")],
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
+    split: Annotated[
+        str | None,
+        typer.Option(help="Score the images of this split alone, as train of what covers train_aug."),
+    ] = None,
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,
     as_json: AsJson = False,
@@ -38,8 +42,10 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
-    artifact = open_artifact(folder)
     truth = build_dataset(load_dataset_settings(dataset, with_root(cfg_options, data_root)))
+    artifact = open_artifact(folder)
+    if split is not None and split != artifact.split:
+        artifact = artifact.part_in(split, truth.ids(split))
     if sweep:
         _print_sweep(artifact, _sweep(artifact, truth, power or (), from_here(seeds)), as_json=as_json)
         return
@@ -53,6 +59,7 @@ def evaluate(
             lambda one: read_mask(artifact.file(one), num_classes=count), truth, artifact.ids
         )
         figures = scores.figures()
+    figures["split"] = artifact.split
     if as_json:
         print_json(figures)
         return
