@@ -49,7 +49,7 @@ class Schedule:
         learning_rate: of parameter groups that set none of their own.
         momentum: of SGD.
         weight_decay: of the optimizer; AdamW takes none from norms and biases.
-        poly_power: the rate falls as (1 - step / (poly_length * steps)) ** poly_power.
+        poly_power: the rate falls as (1 - step / (poly_length * steps - 1)) ** poly_power, as in mmengine.
         poly_length: 1: the rate falls to 0; more: it ends above that.
         num_workers: processes that load images, for each process that trains.
         amp: "bf16" or "fp16" computes convolutions in half precision; fp16 needs a GPU.
