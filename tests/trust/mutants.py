@@ -2,8 +2,9 @@
 
     python tests/trust/mutants.py [NAME ...]     (make mutants)
 
-A mutant is made in a copy of the packages, so the checkout stays as it is. Exit status 1: one survived that is not in
-`EXCUSED`, fewer than 95 % were caught, a mutant's old text is no longer in its file, or its tests do not run.
+A mutant is made in a copy of the packages, so the checkout stays as it is. Exit status 1: one survived
+that is not in `EXCUSED`, fewer than 95 % were caught, a mutant's old text is no longer in its file, or its
+tests do not run.
 """
 
 import concurrent.futures
@@ -206,8 +207,8 @@ MUTANTS = (
     Mutant(
         "BAS: gradient into the whole image's logit",
         "seeds/losses.py",
-        "whole_logit.detach().relu()",
-        "whole_logit.relu()",
+        "_full_precision(whole_logit).detach().relu()",
+        "_full_precision(whole_logit).relu()",
         ("tests/seeds/test_losses.py",),
     ),
     Mutant(

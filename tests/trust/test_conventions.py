@@ -197,7 +197,7 @@ def test_rates_fall_as_the_schedule_says(tmp_path, power, length):
         description="rates",
         hooks=[rates],
     )
-    # mmengine counts the steps from the first to the last: the last one of a course of its own length has rate 0.
+    # mmengine counts from the first step to the last: the last one of a course of its own length has rate 0.
     expected = [0.1 * (1 - step / (10 * length - 1)) ** power for step in range(10)]
     np.testing.assert_allclose(rates.rates, expected, rtol=1e-5)
 
