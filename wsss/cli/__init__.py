@@ -4,6 +4,7 @@ import wsss  # noqa: F401  the compatibility layer comes first
 
 # isort: split
 from wsss.cli import (  # noqa: F401
+    benchmark,
     config,
     data,
     data_boxes,

@@ -36,6 +36,7 @@ class Request:
         config: a config file instead of the preset; for one stage alone.
         options: overrides, those that stand for options of the command line among them.
         given: kind -> published folder to read instead of our own.
+        planned: kind -> what another run publishes before this one starts.
         variant: publish as KIND-VARIANT, without baselines.
         baselines: run those that the presets name too.
         resume: skip what is done, continue what was interrupted.
@@ -47,6 +48,7 @@ class Request:
     config: Path | None = None
     options: tuple[str, ...] = ()
     given: Mapping[str, Path] = dataclasses.field(default_factory=dict)
+    planned: Mapping[str, Input] = dataclasses.field(default_factory=dict)
     variant: str = ""
     baselines: bool = True
     resume: bool = True
@@ -83,7 +85,9 @@ def make_plan(request: Request) -> list[Step]:
     loaded = [one for name in names for one in _load(name, request)]
     _refuse_unused_options(request.options, loaded, names)
     wanted = _needed(loaded, request)
-    inputs = {kind: open_input(kind, folder) for kind, folder in request.given.items()}
+    inputs = {kind: open_input(kind, folder) for kind, folder in request.given.items()} | dict(
+        request.planned
+    )
     steps: list[Step] = []
     for one in wanted:
         step = _plan_one(one, request, inputs)

@@ -1,0 +1,137 @@
+"""``wsss benchmark``: a grid of methods, data sets and random seeds, and one table."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from wsss.cli.app import app
+from wsss.cli.grid import read_grid
+from wsss.cli.grid_jobs import Cell, Runner, command_line, is_done, plan_grid
+from wsss.cli.grid_table import AXES, means, table_rows, write_table
+from wsss.cli.options import AsJson, CfgOptions, from_here, print_json
+from wsss.cli.plan import describe, print_plan, short_path
+from wsss.errors import ConfigError
+from wsss.log import logger
+from wsss.paths import PROJECT_ROOT
+
+TABLE = "table.csv"
+# What fits a terminal; the file has all.
+_OF_MASKS = ("seeds mIoU, oracle", "CAM of the same network", "masks mIoU", "val mIoU")
+_OF_BOXES = ("GT-known, oracle", "GT-known, fixed", "MaxBoxAccV2", "PxAP")
+# Boxes that look at no image: column -> theirs.
+_BASELINES = {
+    "whole image": {"GT-known, fixed": "whole image, IoU .5", "MaxBoxAccV2": "whole image, mean"},
+    "best middle": {"GT-known, oracle": "best middle, IoU .5", "MaxBoxAccV2": "best middle, mean"},
+}
+
+
+@app.command(epilog="Example: wsss benchmark benchmarks/grids/demo.py --dry-run")
+def benchmark(
+    grid: Annotated[Path, typer.Argument(help="File of the grid: see benchmarks/grids/.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Where artifacts and table go. Default: work/benchmarks/GRID")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes at a time, each with a GPU of its own.")] = 1,
+    cfg_options: CfgOptions = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan of every job and stop.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run seed methods x data sets x refine methods x random seeds, and put all figures in one table.
+
+    Segmentation sets: seeds, masks, network, mIoU on val. Localisation sets: seeds, scores of their boxes.
+    Each job is a process of its own; one that fails is named in the table with its reason, and the others go
+    on. The same command skips what is done.
+    """
+    asked = read_grid(grid.expanduser().absolute(), tuple(cfg_options or ()))
+    folder = from_here(out) or PROJECT_ROOT / "work" / "benchmarks" / asked.name
+    cells = plan_grid(asked, folder)
+    refused = {job.makes: job.refused for cell in cells for job in cell.jobs if job.refused}
+    if dry_run:
+        _print_plan(cells, as_json=as_json)
+        raise typer.Exit(1 if refused else 0)
+    if all(job.refused for cell in cells for job in cell.jobs):
+        raise ConfigError(next(iter(refused.values())))
+    for path, reason in refused.items():
+        logger.warning("%s cannot be made: %s", short_path(path), reason)
+    runner = Runner(cells, at_a_time=jobs)
+    runner.run(lambda: write_table(table_rows(cells, runner.failures), folder / TABLE))
+    rows = table_rows(cells, runner.failures)
+    print_json(rows) if as_json else _print_table(rows, folder / TABLE)
+    if any(row["state"] != "done" for row in rows):
+        raise typer.Exit(1)
+
+
+def _print_plan(cells: Sequence[Cell], *, as_json: bool) -> None:
+    """Every job: what would run, and what cannot work and why."""
+    rows = [
+        {
+            "dataset": cell.dataset,
+            "makes": str(job.makes),
+            "command": command_line(job),
+            "refused": job.refused,
+            **({} if job.step is None else describe(job.step)),
+        }
+        for cell in cells
+        for job in cell.jobs
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    console = Console()
+    for dataset in dict.fromkeys(cell.dataset for cell in cells):
+        own = [cell for cell in cells if cell.dataset == dataset]
+        console.print(f"{dataset}:", highlight=False)
+        print_plan([job.step for cell in own for job in cell.jobs if job.step is not None])
+        boxes = [(job, cell) for cell in own for job in cell.jobs if job.step is None and not job.refused]
+        for job, cell in boxes:
+            state = "up to date" if is_done(job, cell) else "boxes are scored when the seeds are there"
+            console.print(f"{job.makes.name}: {state}", highlight=False)
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        if row["refused"]:
+            reasons.setdefault(row["refused"], []).append(f"{row['dataset']}/{Path(row['makes']).name}")
+    for reason, names in reasons.items():
+        console.print(f"cannot be made: {', '.join(names)}: {reason}", highlight=False)
+
+
+def _print_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
+    """A table for each data set, means over random seeds below its rows; the file has more columns."""
+    console = Console()
+    for dataset in dict.fromkeys(row["dataset"] for row in rows):
+        own = [row for row in rows if row["dataset"] == dataset]
+        known = [row for row in own if row["state"] == "done"]
+        kinds = _OF_MASKS if any(row["refine"] for row in own) else _OF_BOXES
+        shown = [one for one in kinds if any(row[one] is not None for row in own)]
+        table = Table("method", "refine", "random seed", *shown, "state", title=f"{dataset}, percent")
+        for row in own:
+            names = row["method"], row["refine"] or "-", str(row["random seed"])
+            table.add_row(*names, *(_number(row[one]) for one in shown), row["state"])
+        table.add_section()
+        for one in means(own):
+            if one["random seeds"] > 1:
+                names = one["method"], one["refine"] or "-", f"mean of {one['random seeds']}"
+                table.add_row(*names, *(_mean(one.get(name)) for name in shown))
+        if known and kinds is _OF_BOXES:
+            for name, figures in _BASELINES.items():
+                cells = (_number(known[0][figures[one]]) if one in figures else "-" for one in shown)
+                table.add_row(name, "-", "-", *cells)
+        console.print(table)
+    for row in rows:
+        if row["reason"]:
+            where = ", ".join(str(row[one]) for one in AXES if row[one] != "")
+            console.print(f"{where} failed: {row['reason']}", highlight=False)
+    console.print("in", short_path(file))
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.1f}"
+
+
+def _mean(value: tuple[float, float | None] | None) -> str:
+    if value is None or value[1] is None:
+        return "-"
+    return f"{value[0]:.1f} ± {value[1]:.1f}"
