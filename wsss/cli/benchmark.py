@@ -5,14 +5,13 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from wsss.cli.app import app
 from wsss.cli.grid import read_grid
 from wsss.cli.grid_jobs import Cell, Runner, command_line, is_done, plan_grid
 from wsss.cli.grid_table import AXES, means, table_rows, write_table
-from wsss.cli.options import AsJson, CfgOptions, from_here, print_json
+from wsss.cli.options import AsJson, CfgOptions, console, from_here, print_json
 from wsss.cli.plan import describe, print_plan, short_path
 from wsss.errors import ConfigError
 from wsss.log import logger
@@ -81,26 +80,26 @@ def _print_plan(cells: Sequence[Cell], *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    console = Console()
+    out = console()
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         own = [cell for cell in cells if cell.dataset == dataset]
-        console.print(f"{dataset}:", highlight=False)
+        out.print(f"{dataset}:", highlight=False)
         print_plan([job.step for cell in own for job in cell.jobs if job.step is not None])
         boxes = [(job, cell) for cell in own for job in cell.jobs if job.step is None and not job.refused]
         for job, cell in boxes:
             state = "up to date" if is_done(job, cell) else "boxes are scored when the seeds are there"
-            console.print(f"{job.makes.name}: {state}", highlight=False)
+            out.print(f"{job.makes.name}: {state}", highlight=False)
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["refused"]:
             reasons.setdefault(row["refused"], []).append(f"{row['dataset']}/{Path(row['makes']).name}")
     for reason, names in reasons.items():
-        console.print(f"cannot be made: {', '.join(names)}: {reason}", highlight=False)
+        out.print(f"cannot be made: {', '.join(names)}: {reason}", highlight=False)
 
 
 def _print_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
     """A table for each data set, means over random seeds below its rows; the file has more columns."""
-    console = Console()
+    out = console()
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         known = [row for row in own if row["state"] == "done"]
@@ -119,12 +118,12 @@ def _print_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
             for name, figures in _BASELINES.items():
                 cells = (_number(known[0][figures[one]]) if one in figures else "-" for one in shown)
                 table.add_row(name, "-", "-", *cells)
-        console.print(table)
+        out.print(table)
     for row in rows:
         if row["reason"]:
             where = ", ".join(str(row[one]) for one in AXES if row[one] != "")
-            console.print(f"{where} failed: {row['reason']}", highlight=False)
-    console.print("in", short_path(file))
+            out.print(f"{where} failed: {row['reason']}", highlight=False)
+    out.print("in", short_path(file))
 
 
 def _number(value: float | None) -> str:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from wsss.cli.stages import STAGES
-from wsss.config import CONFIG_DIR, load_dataset_settings
+from wsss.config import load_dataset_settings
 from wsss.datasets import DATASETS, LocalizationDataSet
 from wsss.errors import ConfigError
+from wsss.presets import CONFIG_DIR
 
 _AXES = ("datasets", "methods", "refine")
 _KEYS = (*_AXES, "random_seeds", "options")

@@ -13,8 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import torch
-
 from wsss.artifacts import write_json
 from wsss.cli.grid import Entry, Grid, is_localization, named_options
 from wsss.cli.plan import Request, make_plan
@@ -325,6 +323,8 @@ def environments(count: int) -> list[dict[str, str]]:
     code = os.pathsep.join(filter(None, (str(PROJECT_ROOT), os.environ.get("PYTHONPATH"))))
     if count == 1:
         return [{"PYTHONPATH": code}]
+    import torch  # takes seconds to import, and one process needs none of it
+
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     gpus = visible.split(",") if visible else [str(one) for one in range(torch.cuda.device_count())]
     if not torch.cuda.is_available():
