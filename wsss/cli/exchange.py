@@ -12,6 +12,7 @@ from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.formats import (
     EXPORTED_MASKS,
+    HIGH_RES,
     IMPORTED_MASKS,
     SEEDS,
     export_masks,
@@ -37,6 +38,10 @@ Split = Annotated[
     str | None, typer.Option(help="Split that the files cover. Default: the preset's, or train.")
 ]
 SeedFormat = Annotated[str, typer.Option("--format", help=f"One of {', '.join(SEEDS)}.")]
+Maps = Annotated[
+    str,
+    typer.Option(help="high_res: full maps, as published scores are; cam: those at stride 4 beside them."),
+]
 MaskIn = Annotated[str, typer.Option("--format", help=f"One of {', '.join(IMPORTED_MASKS)}.")]
 MaskOut = Annotated[str, typer.Option("--format", help=f"One of {', '.join(EXPORTED_MASKS)}.")]
 
@@ -50,13 +55,14 @@ def import_seeds_verb(
     format: SeedFormat,
     dataset: Dataset = None,
     split: Split = None,
+    maps: Maps = HIGH_RES,
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,
     as_json: AsJson = False,
 ) -> None:
     """Publish another method's soft maps, to refine them with `wsss run refine ... --seeds DST`."""
     data, split = _open_dataset(dataset, split, with_root(cfg_options, data_root))
-    _report(import_seeds(format, src, dst, dataset=data, split=split), as_json=as_json)
+    _report(import_seeds(format, src, dst, dataset=data, split=split, maps=maps), as_json=as_json)
 
 
 @imports.command(

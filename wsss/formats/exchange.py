@@ -28,6 +28,7 @@ from wsss.log import logger
 from wsss.progress import track
 
 UNFINISHED = "unfinished.json"
+HIGH_RES, CAM = KINDS_OF_MAPS = ("high_res", "cam")
 _Format = TypeVar("_Format")
 
 
@@ -38,11 +39,15 @@ def import_seeds(
     *,
     dataset: DataSet | None = None,
     split: str = "train",
+    maps: str = HIGH_RES,
 ) -> Artifact:
     """Publish another method's soft maps as seeds.
 
     Maps are kept at stride 4 as float16: maps at stride 4 lose at most .0005, full maps are fitted by least
     squares (see `wsss.formats.seeds.fit_seed`).
+
+    Files of IRN's family and of PuzzleCAM's hold each map twice, and the two differ: published scores are
+    those of the full maps.
 
     Args:
         format: ``irn``, ``puzzle``, ``psa``, ``clip-es``, ``l2g`` or ``npz``.
@@ -50,24 +55,42 @@ def import_seeds(
         dst: folder to publish; absent, empty or left over from an import that broke off.
         dataset: checks ids, sizes and classes; it is needed where the files do not tell the images' sizes.
         split: the split that the files cover; with ``dataset`` its images alone are imported.
+        maps: "high_res": full maps (``high_res``, ``hr_cam``, ...) where the files have them, else what they
+            have; "cam": those at stride 4 that ``irn`` and ``puzzle`` have too.
 
     Raises:
-        ConfigError: unknown format.
-        DataError: files are missing, damaged, unsafe to load, or do not fit the images.
+        ConfigError: unknown format, or another value of ``maps``.
+        DataError: files are missing, damaged, unsafe to load, do not fit the images, or have no such maps.
         ArtifactError: ``dst`` holds something already, or cannot be written.
     """
     reader = _choose(SEEDS, format)
+    if maps not in KINDS_OF_MAPS:
+        raise ConfigError(f"expected maps out of {', '.join(KINDS_OF_MAPS)}, got {maps!r}: choose one")
     folder = _existing(src)
     ids = _wanted(reader.ids(folder), dataset, split, folder)
     out = _open_output(dst)
     for image_id in track(ids, f"import seeds from {format}"):
         raw = reader.read(folder, image_id)
         where = f"{image_id} in {folder}"
+        if maps == CAM:
+            raw = _with_cam(raw, format, where)
         seed = fit_seed(raw, _size(raw, image_id, dataset, where), where)
         if dataset is not None:
             _check_classes(seed.classes.tolist(), dataset, where)
         write_seed(out / f"{image_id}.npz", classes=seed.classes, maps=seed.maps, size=seed.size)
-    return _publish(out, "seeds", ids, split=split, dataset=dataset, source=(format, folder))
+    return _publish(
+        out, "seeds", ids, split=split, dataset=dataset, source=(format, folder), facts={"maps": maps}
+    )
+
+
+def _with_cam(raw: RawSeed, format: str, where: str) -> RawSeed:
+    """The seed with its maps at stride 4 in place of the full ones."""
+    if raw.cam is None and len(raw.classes):
+        raise DataError(
+            f"expected the entry cam of the format {format} for {where}, found none: import with "
+            f"maps={HIGH_RES!r} (--maps {HIGH_RES})"
+        )
+    return raw if raw.cam is None else raw._replace(maps=raw.cam)
 
 
 def import_masks(
@@ -235,6 +258,7 @@ def _publish(
     split: str,
     dataset: DataSet | None,
     source: tuple[str, Path],
+    facts: Mapping[str, str] | None = None,
 ) -> Artifact:
     """Write the manifest; the key is the hash of the files."""
     digest = hashlib.sha256()
@@ -258,7 +282,7 @@ def _publish(
             "inputs": {},
             "figures": {},
             "thresholds": {},
-            "imported": {"format": source[0], "from": source[1].name},
+            "imported": {"format": source[0], "from": source[1].name} | dict(facts or {}),
             "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         },
     )

@@ -4,18 +4,17 @@ All but ``npz`` count classes from 0; ``puzzle`` lists background as 0 and count
 """
 
 import abc
-import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from wsss.artifacts import Seed, atomic_write, grid_of
 from wsss.errors import DataError
+from wsss.grid import fit_to_grid
 from wsss.limits import UNREADABLE, open_arrays, open_picture
 from wsss.pickles import read_pickled
 
@@ -26,11 +25,16 @@ _MOST_CLASSES = 254
 
 
 class RawSeed(NamedTuple):
-    """What a foreign file holds: labels 1..C, maps (K, h, w) of any size, and (H, W) if the file tells."""
+    """What a foreign file holds: labels 1..C, maps (K, h, w) of any size, and (H, W) if the file tells.
+
+    Where it has maps of two sizes, ``maps`` are the full ones, which the methods' published scores are of,
+    and ``cam`` those at stride 4, which their walks start from.
+    """
 
     classes: list[int]
     maps: NDArray[np.float32]
     size: tuple[int, int] | None
+    cam: NDArray[np.float32] | None = None
 
 
 class SeedFormat(abc.ABC):
@@ -106,14 +110,16 @@ class _Irn(_Pickled):
     def parse(self, content: dict[Any, Any]) -> RawSeed:
         keys = _integers(content["keys"])[self.first :]
         full = next((_maps(content[name]) for name in (self.full, "rw") if name in content), None)
-        maps = _maps(content["cam"]) if "cam" in content else full
+        cam = _maps(content["cam"]) if "cam" in content else None
+        maps = full if full is not None else cam
         if maps is None:
             # Images without tags sometimes hold no map at all.
             maps = np.zeros((len(keys), 0, 0), np.float32)
-        if len(keys) != len(maps):
-            raise ValueError(f"{len(keys)} keys for {len(maps)} maps")
+        for one in (maps, cam):
+            if one is not None and len(keys) != len(one):
+                raise ValueError(f"{len(keys)} keys for {len(one)} maps")
         size = None if full is None else (full.shape[1], full.shape[2])
-        return RawSeed([int(key) + 1 - self.first for key in keys], maps, size)
+        return RawSeed([int(key) + 1 - self.first for key in keys], maps, size, cam)
 
     def pack(self, seed: Seed) -> dict[Any, Any]:
         import torch
@@ -257,7 +263,7 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
                 f"expected maps of size {size} or {grid} for {where}, got {maps.shape[1:]}: "
                 "they are another image's, or of another stride"
             )
-        maps = np.asarray(_shrinker(size[0]) @ maps @ _shrinker(size[1]).T, np.float32)
+        maps = fit_to_grid(maps)
     if raw.maps.size and not (raw.maps.min() >= -_SLACK and raw.maps.max() <= 1 + _SLACK):
         raise DataError(
             f"expected maps in [0, 1] for {where}, got {raw.maps.min():.3g} to {raw.maps.max():.3g}: "
@@ -269,14 +275,6 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
             f"{len(raw.maps)} maps: choose the format that it has"
         )
     return Seed(np.array(raw.classes, np.uint8), np.clip(maps, 0, 1).astype(np.float32), size)
-
-
-@functools.lru_cache(maxsize=256)
-def _shrinker(side: int) -> NDArray[np.float32]:
-    """Least-squares inverse of the bilinear upsampling along one side: ((side-1)//4+1, side)."""
-    cells = grid_of((side, side))[0]
-    grow = cv2.resize(np.eye(cells), (cells, side), interpolation=cv2.INTER_LINEAR)
-    return np.linalg.pinv(grow.reshape(side, cells)).astype(np.float32)
 
 
 def _maps(value: Any) -> NDArray[np.float32]:
