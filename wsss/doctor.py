@@ -14,6 +14,7 @@ from packaging.specifiers import SpecifierSet
 
 from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
+from wsss.datasets.made import read_stamp
 from wsss.errors import WsssError
 from wsss.paths import PROJECT_ROOT, resolve_path
 from wsss.presets import CONFIG_DIR
@@ -118,9 +119,12 @@ def _data() -> Iterator[Check]:
 def _data_set(name: str) -> Check:
     settings = load_dataset_settings(name)
     source = settings.get("images")
-    is_made = settings["type"] in _MADE and (source is None or resolve_path(source).is_dir())
-    if is_made and not resolve_path(settings["root"]).is_dir():
-        return Check(f"data {name}", "ok", "made on the spot")
+    # To open such a set is to make it, or to make it anew where its settings differ.
+    if settings["type"] in _MADE and (source is None or resolve_path(source).is_dir()):
+        is_there = read_stamp(resolve_path(settings["root"])) is not None
+        return Check(
+            f"data {name}", "ok", f"in {_short(settings['root'])}" if is_there else "made on the spot"
+        )
     try:
         dataset = build_dataset(settings)
         splits = dict.fromkeys((settings["train_split"], settings["val_split"]))

@@ -279,8 +279,8 @@ def last_seconds(out_dir: Path) -> tuple[float, int] | None:
     return None
 
 
-def stale_reasons(artifact: Artifact, stage: Stage, settings: Settings) -> list[str]:
-    """What changed since an artifact was published, in words; where nothing did, a run would skip it.
+def changes_since(artifact: Artifact, stage: Stage, settings: Settings) -> dict[str, str]:
+    """What changed since an artifact was published; where nothing did, a run would skip it.
 
     Inputs are looked for beside the artifact. An input or a data set that is not there is not compared.
 
@@ -288,6 +288,9 @@ def stale_reasons(artifact: Artifact, stage: Stage, settings: Settings) -> list[
         artifact: what was published.
         stage: the stage that publishes it.
         settings: its settings today.
+
+    Returns:
+        Name of the setting or input -> the change in words.
 
     Raises:
         ConfigError: weights that the config names are not there.
@@ -305,4 +308,4 @@ def stale_reasons(artifact: Artifact, stage: Stage, settings: Settings) -> list[
                 sources |= fingerprint(dataset, split, contents)
     wanted = settings_that_matter(config, [*stage.neutral, *stage.owned])
     state = {"settings": wanted, "inputs": sources, "stage_schema": stage.schema}
-    return list(changes(artifact.manifest, state).values())
+    return changes(artifact.manifest, state)

@@ -1,5 +1,7 @@
 """What lies in a work folder: published, unfinished, broken or stale, and why."""
 
+import copy
+import dataclasses
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,51 +9,91 @@ from typing import Any
 
 from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.comparison import shares_of_full_supervision
-from wsss.config import Settings
-from wsss.engine import stale_reasons
+from wsss.config import Settings, flatten
+from wsss.engine import changes_since
 from wsss.errors import ArtifactError, WsssError
 from wsss.folder import LEFT, PREVIOUS, UNFINISHED
 from wsss.stage import Stage
 
+_MOST_LETTERS = 24
 
-def describe_work(work_dir: Path, wanted: Mapping[str, tuple[Stage, Settings]]) -> list[dict[str, Any]]:
+
+def describe_work(
+    work_dir: Path, wanted: Mapping[str, tuple[Stage, Settings]], *, as_made: bool = False
+) -> list[dict[str, Any]]:
     """One row for each folder of artifacts in a work folder.
 
     Args:
         work_dir: ``work/DATASET``.
         wanted: name of a folder -> the stage and the settings that would fill it now.
+        as_made: compare with the settings that each was made with, for a run's options are known to nobody
+            else; how they differ from the given ones stands in ``differs``.
 
     Returns:
         Rows with ``name``, ``state`` ("up to date", "published", "stale", "unfinished", "broken"), ``why``
-        (list of str), and for what can be read ``kind``, ``split``, ``images``, ``mIoU``, ``thresholds``,
-        ``inputs``, ``share_of_full_supervision``, ``finished``, ``code``. "published" is what no preset
-        makes: nobody knows if it is stale.
+        and ``differs`` (lists of str), and for what can be read ``kind``, ``split``, ``images``, ``mIoU``,
+        ``thresholds``, ``inputs``, ``share_of_full_supervision``, ``finished``, ``code``. "published" is what
+        no preset makes: nobody knows if it is stale.
     """
     folders = sorted(
         one
         for one in (work_dir.iterdir() if work_dir.is_dir() else ())
         if one.suffix not in (PREVIOUS, LEFT) and ((one / MANIFEST).is_file() or (one / UNFINISHED).is_file())
     )
-    rows = [_describe(folder, wanted.get(folder.name)) for folder in folders]
+    rows = [_describe(folder, wanted.get(folder.name), as_made=as_made) for folder in folders]
     shares = shares_of_full_supervision({row["name"]: row.pop("manifest", {}) for row in rows})
     return [{**row, "share_of_full_supervision": shares.get(row["name"], {})} for row in rows]
 
 
-def _describe(folder: Path, wanted: tuple[Stage, Settings] | None) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": folder.name, "state": "published", "why": []}
+def _describe(folder: Path, wanted: tuple[Stage, Settings] | None, *, as_made: bool) -> dict[str, Any]:
+    row: dict[str, Any] = {"name": folder.name, "state": "published", "why": [], "differs": []}
     if not (folder / MANIFEST).is_file():
         return {**row, "state": "unfinished", "why": ["the same command continues it"]}
     try:
         artifact = open_artifact(folder)
         row |= _facts(artifact) | {"manifest": artifact.manifest}
         if wanted is not None:
-            row["why"] = stale_reasons(artifact, *wanted)
+            row |= _compared(artifact, *wanted, as_made=as_made)
             row["state"] = "stale" if row["why"] else "up to date"
     except ArtifactError as error:
         return {**row, "state": "broken", "why": [str(error)]}
     except WsssError as error:
         return {**row, "why": [str(error)]}
     return row
+
+
+def _compared(artifact: Artifact, stage: Stage, settings: Settings, *, as_made: bool) -> dict[str, list[str]]:
+    """Why an artifact is stale, and how its settings differ from those given."""
+    found = changes_since(artifact, stage, settings)
+    if not as_made:
+        return {"why": list(found.values())}
+    recorded = artifact.manifest.get("settings", {})
+    today = dict(flatten(settings.config))
+    same_method = recorded.get("method") == today.get("method")
+    # What only one side has is a change of the program, not an option of the run, unless methods differ.
+    chosen = {name for name in found if name in recorded and (name in today or not same_method)}
+    chosen |= {name for name in found if name in today and not same_method}
+    if chosen:
+        # Weights are recorded by their hash, so those of the preset stay.
+        own = {name: recorded[name] for name in chosen & recorded.keys() if not name.endswith("pretrained")}
+        config = copy.deepcopy(settings.config)
+        config.merge_from_dict(own)
+        since = changes_since(artifact, stage, dataclasses.replace(settings, config=config))
+        found = {name: words for name, words in since.items() if name not in chosen}
+    given = {name: today.get(name, "absent") for name in sorted(chosen)}
+    return {
+        "why": list(found.values()),
+        "differs": [
+            f"{name}={_shown(recorded.get(name, 'absent'))} (preset: {_shown(value)})"
+            for name, value in given.items()
+        ],
+    }
+
+
+def _shown(value: Any) -> str:
+    """A setting in a few words; a hash by its first digits."""
+    text = str(value)
+    return text if len(text) <= _MOST_LETTERS else f"{text[:_MOST_LETTERS]}..."
 
 
 def _facts(artifact: Artifact) -> dict[str, Any]:

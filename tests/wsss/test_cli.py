@@ -6,6 +6,7 @@ import logging
 import re
 import shlex
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -15,6 +16,8 @@ from PIL import Image
 
 from wsss.artifacts import read_mask, write_mask
 from wsss.cli import app, main
+from wsss.cli import evaluate as evaluate_verb
+from wsss.cli import status as status_verb
 from wsss.paths import PROJECT_ROOT
 
 
@@ -135,6 +138,39 @@ def test_a_machine_at_its_end_is_one_line(call, monkeypatch, error, said):
     assert code == 1
     assert said in stderr
     assert "Traceback" not in stderr
+
+
+def test_tables_fit_80_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = {"mIoU": 0.5, "false_positive": 0.1, "false_negative": 0.25, "images": 10582}
+    rows = [
+        {
+            "background_score": 0.35,
+            "seed_power": 10.0,
+            "chosen": "preset seeds/voc_mini.py",
+            **figures,
+            **per_class,
+        },
+        {"background_score": "per image", "seed_power": 10.0, "chosen": "oracle, train_aug", **figures},
+    ]
+    evaluate_verb._print_sweep(SimpleNamespace(kind="masks", split="train_aug"), rows, as_json=False)
+    row = {"name": "segment-full", "state": "up to date", "why": [], "differs": [], "mIoU": 0.5}
+    row |= {"split": "train_aug", "images": 10582, "inputs": ["masks", "seeds-cam"], "code": "0123456789ab"}
+    row |= {"finished": "2026-11-26T07:31:56+00:00"}
+    status_verb._print([row], title="x")
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= 80
+    for whole in (
+        "background",
+        "false",
+        "negative",
+        "chosen",
+        "images",
+        "up to date",
+        "10582 train_aug",
+        "2026-11-26 ",
+    ):
+        assert whole in shown, whole
 
 
 def verbs():

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 import pytest
 
 from wsss import doctor
+from wsss.artifacts import write_json
+from wsss.datasets.made import STAMP
 from wsss.doctor import Check, examine
 
 
@@ -67,6 +69,12 @@ def test_absent_data_are_missing_not_bad(monkeypatch, tmp_path):
     )
     assert doctor._data_set("demo") == Check("data demo", "ok", "made on the spot")
     assert not (tmp_path / "no").exists()
+    other = tmp_path / "other"
+    other.mkdir()
+    write_json(other / STAMP, {"other": "settings"})
+    monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: {"type": "demo", "root": str(other)})
+    assert doctor._data_set("demo") == Check("data demo", "ok", f"in {other}")
+    assert [one.name for one in other.iterdir()] == [STAMP]
     made = {"type": "voc_boxes", "root": str(tmp_path / "no"), "images": str(tmp_path)}
     monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(made))
     assert doctor._data_set("voc_boxes") == Check("data voc_boxes", "ok", "made on the spot")

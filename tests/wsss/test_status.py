@@ -73,6 +73,21 @@ def test_what_is_published_and_from_what(work, wanted):
     assert (found["masks"]["split"], found["masks"]["images"]) == ("all", 1)
 
 
+def test_own_settings_of_a_run_are_named_and_no_reason_to_be_stale(work, wanted, root):
+    """As after `wsss run ... --cfg-options random_seed=0` where the preset says 3."""
+    settings = wanted["seeds"][1]
+    settings.config.random_seed = 3
+    found = {row["name"]: row for row in describe_work(work, wanted, as_made=True)}
+    assert (found["seeds"]["state"], found["seeds"]["why"]) == ("up to date", [])
+    assert found["seeds"]["differs"] == ["random_seed=0 (preset: 3)"]
+    assert found["masks"]["state"] == "up to date"
+    settings.config.new_setting = 1  # of a later version of the program: nobody chose it
+    (root / "tags.csv").write_text("file,tags\na.png,dog\n")
+    found = {row["name"]: row for row in describe_work(work, wanted, as_made=True)}
+    assert found["seeds"]["why"] == ["new_setting: absent -> 1", "data all changed"]
+    assert settings.config.random_seed == 3
+
+
 def test_a_changed_setting_makes_all_below_it_stale(work, wanted):
     stage, settings = wanted["seeds"]
     settings.config.random_seed = 3

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
@@ -95,7 +96,11 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
         return
     shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or i % 10 == 9]
     names = [name for name in shown[0] if name != "per_class_iou"]
-    table = Table(*names, title=f"{artifact.kind}, {artifact.split}")
+    # Words, which fold; names with underscores would be cut on 80 letters.
+    heads = [name.replace("_", " ") for name in names]
+    table = Table(title=f"{artifact.kind}, {artifact.split}", box=box.SIMPLE_HEAD, pad_edge=False)
+    for head in heads:
+        table.add_column(head, overflow="fold")
     for row in shown:
         table.add_row(*(_cell(name, row[name]) for name in names))
     out = console()
@@ -107,7 +112,8 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
 
 def _class_table(rows: list[dict[str, Any]]) -> Table:
     """IoU per class, one column per chosen threshold."""
-    table = Table("class", *(f"{row['threshold']} ({row['chosen']})" for row in rows))
+    heads = (f"{row['threshold']} ({row['chosen']})" for row in rows)
+    table = Table("class", *heads, box=box.SIMPLE_HEAD, pad_edge=False)
     for name in rows[0]["per_class_iou"]:
         table.add_row(name, *(_cell("IoU", row["per_class_iou"][name]) for row in rows))
     return table

@@ -1,9 +1,11 @@
 """``wsss status``: what is published, from what, with which figures, and what is stale and why."""
 
+import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.table import Table
 
 from wsss.artifacts import MANIFEST
@@ -19,6 +21,8 @@ from wsss.stage import Stage
 from wsss.status import describe_work
 
 _REASONS = 4
+# Columns that stay on one line; the others fold where 80 letters are too few.
+_WHOLE = ("state", "mIoU", "images", "finished")
 
 
 @app.command(epilog="Example: wsss status voc")
@@ -31,13 +35,18 @@ def status(
 ) -> None:
     """Show what is published, from what and with which figures, and what is stale and why.
 
-    Artifacts are compared with the presets; give the options of your run to compare with those.
+    Artifacts are compared with the settings that each was made with, and it is said how these differ from the
+    preset; give options to see instead whether a run with them would find all up to date. Data are looked
+    for where the preset says, or in --data-root.
     """
     folders = {dataset: from_here(work_dir) or PROJECT_ROOT / "work" / dataset} if dataset else _all_folders()
     options = with_root(cfg_options, data_root)
     if dataset is None and (options or work_dir is not None):
         raise ConfigError("expected a data set with these options, got none: wsss status DATASET ...")
-    rows = {name: describe_work(folder, _wanted(name, options)) for name, folder in folders.items()}
+    rows = {
+        name: describe_work(folder, _wanted(name, options), as_made=not cfg_options)
+        for name, folder in folders.items()
+    }
     if as_json:
         print_json(rows)
         return
@@ -69,26 +78,44 @@ def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Settings
 
 
 def _print(rows: list[dict[str, Any]], *, title: str) -> None:
-    table = Table(title=title)
-    for column in ("artifact", "state", "mIoU %", "split", "images", "from", "finished", "code"):
-        table.add_column(column, overflow="fold")
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
+    for column in ("artifact", "state", "mIoU", "images", "from", "finished"):
+        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
     for row in rows:
         score = row.get("mIoU")
         table.add_row(
             row["name"],
             row["state"],
             "-" if score is None else f"{100 * score:.1f}",
-            row.get("split", ""),
-            str(row.get("images", "")),
+            f"{row.get('images', '')} {row.get('split', '')}".strip(),
             ", ".join(row.get("inputs", ())),
-            row.get("finished") or "",
-            row.get("code") or "",
+            _moment(row.get("finished")),
         )
     out = console()
     out.print(table)
+    for code, names in _by_code(rows).items():
+        out.print(f"{', '.join(names)}: made by code {code}", highlight=False)
     for row in rows:
+        if row["differs"]:
+            out.print(f"{row['name']} has own settings: {_shorten(row['differs'])}", highlight=False)
         if row["why"]:
             out.print(f"{row['name']} is {row['state']}: {_shorten(row['why'])}", highlight=False)
+
+
+def _moment(finished: str | None) -> str:
+    """A time of a manifest in the reader's clock, without seconds."""
+    if not finished:
+        return ""
+    return datetime.datetime.fromisoformat(finished).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _by_code(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
+    """Commit -> names of what it made."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row.get("code"):
+            found.setdefault(row["code"], []).append(row["name"])
+    return found
 
 
 def _shorten(reasons: list[str]) -> str:
