@@ -149,7 +149,6 @@ def test_tables_fit_80_columns(monkeypatch, capsys):
             "seed_power": 10.0,
             "chosen": "preset seeds/voc_mini.py",
             **figures,
-            **per_class,
         },
         {"background_score": "per image", "seed_power": 10.0, "chosen": "oracle, train_aug", **figures},
     ]
