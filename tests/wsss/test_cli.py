@@ -84,7 +84,8 @@ def call(invoke):
         (("export", "masks", "nowhere", "out", "--format", "voc"), 1, "expected manifest.json in nowhere"),
         (("config", "show", "seeds", "dmeo"), 2, "choose out of"),
         (("status", "--work-dir", "x"), 2, "expected a data set with these options"),
-        (("report", "demo", "--work-dir", "x", "--pictures", "0"), 1, "expected published artifacts in"),
+        (("report", "demo", "--work-dir", "x"), 1, "expected published artifacts in"),
+        (("compare", "x", "y"), 1, "expected published artifacts in"),
     ],
 )
 def test_errors_are_one_line_with_a_status(call, arguments, status, message):
@@ -268,7 +269,26 @@ def test_masks_travel_through_the_command_line(invoke, photos, tmp_path):
     code, out, err = invoke("report", "folder", "--work-dir", "work", "--data-root", photos, "--json")
     assert code == 0, err
     assert json.loads(out)["artifacts"] == ["masks"]
-    assert "cat, dog" in (tmp_path / "work" / "report.html").read_text()
+    assert 'aria-label="enlarge a 1"' in (tmp_path / "work" / "report.html").read_text()
+    figures = (
+        "--csv",
+        "figures.csv",
+        "--latex",
+        "figures.tex",
+        "--page",
+        "compare.html",
+        "--dataset",
+        "folder",
+    )
+    code, out, err = invoke("compare", "work", "work/masks", *figures, "--data-root", photos, "--json")
+    assert code == 0, err
+    assert json.loads(out) == {
+        "figures": {"masks": []},
+        "differences": [],
+        "page": str(tmp_path / "compare.html"),
+    }
+    assert "A: masks → B: masks: most changed" in (tmp_path / "compare.html").read_text()
+    assert (tmp_path / "figures.csv").read_text() == "figure\n"
 
 
 def test_coco_is_built_and_told(invoke, tmp_path):

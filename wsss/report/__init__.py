@@ -1,4 +1,4 @@
-"""One HTML page for a work folder: figures, thresholds and who chose them, scores per class, pictures."""
+"""What people look at: one HTML page for a run or for two side by side, and pictures of single images."""
 
 from wsss.report.page import write_report
 
