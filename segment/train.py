@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmengine.registry import DefaultScope
 from mmengine.runner import Runner
 from mmseg.registry import MODELS
@@ -64,7 +64,8 @@ def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
     Returns:
         The network in evaluation mode, on the device that is there.
     """
-    settings = copy.deepcopy(dict(model))
+    # mmsegmentation reads parts of it as attributes.
+    settings = ConfigDict(copy.deepcopy(dict(model)))
     # The trained weights replace them: no need to have the file.
     initial = {key: None for key in ("pretrained", "init_cfg") if key in settings["backbone"]}
     settings["backbone"] = {**settings["backbone"], **initial}

@@ -52,6 +52,8 @@ class Blocks:
     def image_path(self, image_id: str) -> Path:
         return self.folder / "images" / f"{image_id}.png"
 
+    image_file = image_path
+
     def tags(self, image_id: str) -> tuple[int, ...]:
         return (self.ids("train").index(image_id) % 2 + 1,)
 

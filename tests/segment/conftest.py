@@ -3,9 +3,10 @@
 from pathlib import Path
 
 import pytest
-from mmengine.config import Config
 from mmengine.registry import DefaultScope
 
+from segment.stage import STAGE
+from wsss.config import load_config
 from wsss.datasets import build_dataset
 
 CONFIGS = Path(__file__).parents[2] / "configs"
@@ -40,7 +41,7 @@ def demo(demo_settings):
 @pytest.fixture
 def tiny_config(demo_settings):
     """Four steps of two images, on ground truth, from random weights."""
-    config = Config.fromfile(CONFIGS / "segment" / "deeplabv2_plain8_demo_full.py")
+    config = load_config(STAGE, "", path=CONFIGS / "segment" / "deeplabv2_plain8_demo_full.py")
     config.dataset = demo_settings
     config.merge_from_dict(
         {

@@ -5,7 +5,6 @@ import json
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from mmengine.runner import Runner
 from mmseg.evaluation import IoUMetric
@@ -156,8 +155,8 @@ def test_presets_build_a_network_of_the_data_sets_classes(name):
 
 def test_full_supervision_differs_in_its_labels_alone():
     for name in (preset for preset in PRESETS if preset.endswith("_full.py")):
-        full = Config.fromfile(CONFIGS / "segment" / name).to_dict()
-        masks = Config.fromfile(CONFIGS / "segment" / name.replace("_full", "")).to_dict()
+        full = load_config(STAGE, "", path=CONFIGS / "segment" / name).to_dict()
+        masks = load_config(STAGE, "", path=CONFIGS / "segment" / name.replace("_full", "")).to_dict()
         for config in (full, masks):
             for key in ("supervision", "baselines"):
                 config.pop(key)
@@ -166,7 +165,7 @@ def test_full_supervision_differs_in_its_labels_alone():
 
 def test_another_network_of_mmsegmentation_trains_on_our_masks(tiny_config, tmp_path):
     """The DeepLabV3+ preset with a small backbone: nothing of it is ours but the data and the loop."""
-    config = Config.fromfile(CONFIGS / "segment" / "deeplabv3plus_r50_voc.py")
+    config = load_config(STAGE, "", path=CONFIGS / "segment" / "deeplabv3plus_r50_voc.py")
     for key in ("dataset", "infer", "train_dataloader", "val_dataloader", "test_dataloader"):
         config[key] = tiny_config[key]
     config.merge_from_dict(

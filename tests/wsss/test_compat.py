@@ -186,28 +186,6 @@ class RunsCode:
 
 
 def test_checkpoint_that_runs_code_is_refused(tmp_path, checkpoint):
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6):
-        pytest.skip("torch before 2.6 loads any file by default")
     torch.save({**checkpoint, "extra": RunsCode()}, tmp_path / "hostile.pth")
     with pytest.raises(Exception, match="Weights only load failed"):
         CheckpointLoader.load_checkpoint(str(tmp_path / "hostile.pth"))
-
-
-def test_old_torch_keeps_its_own_way_of_loading(tmp_path):
-    """Before 2.6 there is nothing to repair: no class is allowed and mmengine's class keeps its methods."""
-    write_modules(
-        tmp_path,
-        {
-            "torch/__init__.py": "__version__ = '2.5.1+cpu'",
-            "mmengine/__init__.py": "",
-            "mmengine/logging.py": "class HistoryBuffer:\n    __getstate__ = 'own'",
-            "mmengine/runner/__init__.py": "",
-            "mmengine/runner/checkpoint.py": "",
-        },
-    )
-    code = """
-import wsss, mmengine.runner.checkpoint
-from mmengine.logging import HistoryBuffer
-print(HistoryBuffer.__getstate__)
-"""
-    assert check_output(code, modules_in=tmp_path) == ["own"]

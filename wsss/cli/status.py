@@ -106,7 +106,10 @@ def _moment(finished: str | None) -> str:
     """A time of a manifest in the reader's clock, without seconds."""
     if not finished:
         return ""
-    return datetime.datetime.fromisoformat(finished).astimezone().strftime("%Y-%m-%d %H:%M")
+    try:
+        return datetime.datetime.fromisoformat(finished).astimezone().strftime("%Y-%m-%d %H:%M")
+    except ValueError:
+        return "no time"  # a damaged manifest, or a stranger's
 
 
 def _by_code(rows: list[dict[str, Any]]) -> dict[str, list[str]]:
