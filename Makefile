@@ -32,6 +32,6 @@ test-all:  ## the slow ones too
 demo:  ## all three stages on the demo data
 	tools/run_stage.sh all demo
 
-bench:  ## side-by-side measurements
+bench:  ## every side-by-side measurement, and one table of ratios
 	tools/setup.sh
-	@shopt -s nullglob; for file in benchmarks/*.py; do echo "$$file"; "$(VENV)/bin/python" "$$file" || exit; done
+	"$(VENV)/bin/python" benchmarks

@@ -6,12 +6,15 @@ CPU time of one thread, so that other work on the machine hardly moves it:
 """
 
 import argparse
+import dataclasses
+import statistics
 import time
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
+from ratios import print_ratio
 from wsss.backbones import build_backbone
 from wsss.speed import SPEEDS
 
@@ -64,6 +67,10 @@ def main() -> None:
             row.append(cost(lambda network=network: train_step(network, image), pixels, options.rounds))
             row.append(cost(lambda network=network: forward(network, image), pixels, options.rounds))
         print(f"{name:18} {row[0]:7.2f} {row[1]:7.2f} {row[2]:7.2f} {row[3]:9.2f}", flush=True)
+        if name in SPEEDS:
+            assumed = dataclasses.astuple(SPEEDS[name])
+            spread = [measured / one for measured, one in zip(row, assumed, strict=True)]
+            print_ratio(f"{name}: core-seconds, measured / assumed by plans", statistics.median(spread))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 import wsss  # noqa: F401  the compatibility layer comes first
+from ratios import print_ratio
 from seeds.methods.bcam import BCAMNet
 from seeds.methods.bcam_maps import pooled_gradient_maps
 
@@ -118,10 +119,9 @@ def main() -> None:
     for name, value in median.items():
         print(f"  {name:12s} {value * 1e3:10.2f} ms")
     forward, ours, theirs = median["backbone"], median["closed form"], median["autograd"]
-    print(
-        f"  autograd / closed form: {theirs / ours:.1f}, with the forward pass "
-        f"{(forward + theirs) / (forward + ours):.1f}; largest difference {worst:.1e} of the largest value"
-    )
+    print(f"  largest difference {worst:.1e} of the largest value")
+    print_ratio("time, autograd / closed form", theirs / ours)
+    print_ratio("time with the forward pass, autograd / closed form", (forward + theirs) / (forward + ours))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
 """Checking images by header and end mark against decoding them all: files per second of CPU time.
 
-python benchmarks/image_check.py ../shared/data/voc_mini/JPEGImages
+    python benchmarks/image_check.py [FOLDER]
+
+FOLDER holds JPEG files; without one, those of voc_mini in ../shared/data are taken.
 """
 
 import sys
@@ -9,13 +11,20 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from ratios import print_ratio, skip
 from wsss.errors import DataError
 from wsss.images import check_images, read_image
+from wsss.paths import resolve_path
+
+VOC_MINI = "../shared/data/voc_mini/VOC2012/JPEGImages"
 
 
 def main() -> None:
     """Measure both ways in turns of 50 files, and how many truncated files each of them finds."""
-    files = sorted(Path(sys.argv[1]).glob("*.jpg"))[:500]
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else resolve_path(VOC_MINI)
+    files = sorted(folder.glob("*.jpg"))[:500]
+    if not files:
+        skip(f"no JPEG files in {folder}: name a folder with some")
     seconds = {"check": 0.0, "decode": 0.0}
     for file in files:
         file.read_bytes()  # neither way waits for the disk
@@ -35,7 +44,7 @@ def main() -> None:
     for way, spent in seconds.items():
         shown = f"finds {found[way]} of {len(files[::10])} truncated files"
         print(f"{way}: {len(files) / spent:.0f} images/s, {shown}")
-    print(f"ratio: {seconds['decode'] / seconds['check']:.1f}")
+    print_ratio("CPU time, decoding all / checking all", seconds["decode"] / seconds["check"])
 
 
 def finds_truncation(file: Path, look: Callable[[Path], object]) -> bool:

@@ -12,6 +12,7 @@ from collections import defaultdict
 import torch
 from torch import Tensor
 
+from ratios import print_ratio
 from refine.losses import EPS, affinity_loss
 from refine.pairs import pair_offsets, straight_path
 from wsss.artifacts import IGNORE
@@ -78,10 +79,8 @@ def main() -> None:
             losses[name] = float(loss.detach())
     for name, seconds in least.items():
         print(f"{name:16} {seconds:7.3f} s, loss {losses[name]:.6f}")
-    print(
-        f"ratio {least['gather per path'] / least['ours']:.1f}, batch {size}, "
-        f"{torch.get_num_threads()} threads, torch {torch.__version__}"
-    )
+    print(f"batch {size}, {torch.get_num_threads()} threads, torch {torch.__version__}")
+    print_ratio("time of the loss, gather per path / ours", least["gather per path"] / least["ours"])
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 import wsss  # noqa: F401  the compatibility layer comes first
+from ratios import print_ratio
 from seeds.localization_backbones import LIBRARY_NAMES
 from seeds.methods.bas_localization import LocalizationBAS
 
@@ -155,11 +156,11 @@ def main() -> None:
         f"{options.rounds} rounds"
     )
     for way in WAYS:
-        print(
-            f"  {way:9s} {median[way]:7.3f} s/step  {memory[way]:7.0f} MiB   / ours: time "
-            f"{median[way] / median['ours']:.2f}, memory {memory[way] / memory['ours']:.2f}"
-        )
+        print(f"  {way:9s} {median[way]:7.3f} s/step  {memory[way]:7.0f} MiB")
     print(f"  largest difference of a loss {worst:.1e}")
+    for way in list(WAYS)[1:]:
+        print_ratio(f"time of a step, {way} / ours", median[way] / median["ours"])
+        print_ratio(f"memory of a step, {way} / ours", memory[way] / memory["ours"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
     python benchmarks/mask_errors.py [DATASET] [--work-dir DIR] [--data-root DIR] [--every 4] [--scale 1.0]
 
 Every n-th training image is predicted with the networks in WORK/segment and WORK/segment-full, at one scale
-with flip.
+with flip. Without a data set, that of the demo.
 """
 
 import argparse
@@ -14,6 +14,7 @@ import segment  # noqa: F401  (the compatibility layer comes first)
 # isort: split
 import numpy as np
 
+from ratios import print_ratio, skip
 from segment.infer import predict_probabilities
 from segment.settings import complete_config
 from segment.stage import STAGE
@@ -39,15 +40,15 @@ def main() -> None:
     config = load_config(STAGE, options.dataset, options=[*roots, "model.pretrained=None"])
     work = options.work_dir or PROJECT_ROOT / "work" / options.dataset
     if not (work / "segment-full" / "train" / NETWORK).is_file():
-        print(f"nothing to measure in {work}: tools/run_stage.sh all {options.dataset}")
-        return
+        skip(f"no networks in {work}: tools/run_stage.sh all {options.dataset}")
     data = build_dataset(config.dataset)
     labels = len(data.classes)
     ids = data.ids(config.dataset.train_split)[:: options.every]
     artifact = open_artifact(work / "masks")
     masks = {one: read_mask(artifact.file(one)) for one in ids}
     truths = {one: data.truth(one) for one in ids}
-    print(f"{len(ids)} images, masks' mIoU {score(masks, truths, labels):.1f}")
+    of_masks = score(masks, truths, labels)
+    print(f"{len(ids)} images, masks' mIoU {of_masks:.1f}")
     model = complete_config(config, num_classes=labels, masks=None).model
     for name in ("segment", "segment-full"):
         network = load_segmentor(model, work / name / "train" / NETWORK)
@@ -60,6 +61,7 @@ def main() -> None:
         against_truth, against_masks = score(found, truths, labels), score(found, masks, labels)
         print(f"{name}: mIoU {against_truth:.1f} against truth, {against_masks:.1f} against masks")
         print(f"  {shares(found, masks, truths)}")
+        print_ratio(f"mIoU on training images, {name} / the masks", against_truth / of_masks)
 
 
 def score(found: dict, truths: dict, labels: int) -> float:

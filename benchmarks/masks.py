@@ -1,6 +1,6 @@
 """What the parts of the stage refine add: seeds, walk, CRF, and a walk without learned edges.
 
-``python benchmarks/masks.py work/voc_mini/masks voc_mini [--seeds DIR] [--every N] [--power P] [--beta B]
+``python benchmarks/masks.py [work/demo/masks demo] [--seeds DIR] [--every N] [--power P] [--beta B]
 [--steps N] [--score S]``. Reads published masks' edges and the seeds they came from, walks again with the
 masks' own settings or the given ones, and prints mIoU on the split's ground truth:
 
@@ -19,16 +19,18 @@ from typing import Any
 import numpy as np
 import torch
 
+from ratios import print_ratio, skip
 from refine.infer import EDGE, WalkScores, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
 from refine.sweep import settings_of
-from wsss.artifacts import grid_of, open_artifact, read_seed
+from wsss.artifacts import MANIFEST, grid_of, open_artifact, read_seed
 from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.datasets.base import LabelFile
 from wsss.evaluate import THRESHOLDS, oracle, sweep_seeds, threshold_confusions
 from wsss.images import ImageFile, read_image
 from wsss.metrics import confusion_matrix, mean_iou
+from wsss.paths import PROJECT_ROOT
 from wsss.processes import map_images
 
 CONSTANTS = (0.2, 0.4, 0.6, 0.8)
@@ -69,14 +71,16 @@ def count(task: Task) -> dict[str, np.ndarray]:
 def main() -> None:
     """Print one row per part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("masks", type=Path)
-    parser.add_argument("dataset")
+    parser.add_argument("masks", type=Path, nargs="?", default=PROJECT_ROOT / "work" / "demo" / "masks")
+    parser.add_argument("dataset", nargs="?", default="demo")
     parser.add_argument("--seeds", type=Path)
     parser.add_argument("--every", type=int, default=1, help="score every n-th image")
     for name, key in (("power", "seed_power"), ("beta", "beta"), ("score", "background_score")):
         parser.add_argument(f"--{name}", type=float, dest=key)
     parser.add_argument("--steps", type=int)
     options = vars(parser.parse_args())
+    if not (options["masks"] / MANIFEST).is_file():
+        skip(f"no masks in {options['masks']}: tools/run_stage.sh all {options['dataset']}")
     masks, seeds = (
         open_artifact(options["masks"]),
         open_artifact(options["seeds"] or options["masks"].parent / "seeds"),
@@ -110,14 +114,21 @@ def main() -> None:
         f"beta {infer['beta']}, {infer['steps']} steps, score {infer['background_score']}"
     )
     used = int(np.abs(THRESHOLDS - infer["background_score"]).argmin())
+    found = {}
     for name, confusion in total.items():
         if confusion.ndim == 2:
-            print(f"{name:14} {100 * mean_iou(confusion):6.2f}")
+            found[name] = 100 * mean_iou(confusion)
+            print(f"{name:14} {found[name]:6.2f}")
             continue
         scores = [100 * mean_iou(one) for one in confusion]
         highest = int(np.argmax(scores))
+        found[name] = scores[highest]
         fixed = f", at the score in use {scores[used]:6.2f}" if name == "walk" else ""
         print(f"{name:14} {scores[highest]:6.2f} at the oracle threshold {THRESHOLDS[highest]:.2f}{fixed}")
+    best_constant = max(found[f"constant {one}"] for one in CONSTANTS)
+    for name, value in {**found, "best constant as edges": best_constant}.items():
+        if name != "seeds" and not name.startswith("constant"):
+            print_ratio(f"mIoU, {name} / seeds, thresholds by ground truth", value / found["seeds"])
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import torch
 
+from ratios import print_ratio
 from refine.pairs import path_maxima
 from refine.walk import random_walk
 
@@ -82,7 +83,7 @@ def main() -> None:
     parser.add_argument("--dense-up-to", type=int, default=4096, help="pixels; 94x125 takes minutes")
     limit = parser.parse_args().dense_up_to
     print(f"{torch.get_num_threads()} threads, torch {torch.__version__}, {CLASSES} classes")
-    print("grid        dense s     ours s   ratio    dense MB   ours MB")
+    print("grid        dense s     ours s    dense MB   ours MB")
     base = None
     for height, width in GRIDS:
         pixels, arguments = height * width, inputs(height, width)
@@ -99,15 +100,14 @@ def main() -> None:
             note = f"dense extrapolated from {base[0]} pixels by pixels^3, its memory is T and one product"
             dense_memory = f"{2 * 4 * pixels**2 / 2**20:8.0f}"
         memory = added_megabytes(random_walk, (height, width))
-        print(
-            f"{height}x{width:<7} {dense:8.2f} {ours:10.3f} {dense / ours:7.0f}    "
-            f"{dense_memory} {memory:9.0f}   {note}"
-        )
+        print(f"{height}x{width:<7} {dense:8.2f} {ours:10.3f}    {dense_memory} {memory:9.0f}   {note}")
+        how = "" if pixels <= limit else ", dense extrapolated"
+        print_ratio(f"time, dense / ours, {height}x{width}{how}", dense / ours)
     for height, width in LARGE:
         ours = seconds(random_walk, inputs(height, width), 1)
         memory = added_megabytes(random_walk, (height, width))
         print(
-            f"{height}x{width:<7} {'':8} {ours:10.3f} {'':7}    {'':8} {memory:9.0f}   "
+            f"{height}x{width:<7} {'':8} {ours:10.3f}    {'':8} {memory:9.0f}   "
             f"{memory * 2**20 / (height * width):.0f} bytes a pixel"
         )
 

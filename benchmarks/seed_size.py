@@ -1,7 +1,7 @@
 """What storing seeds at stride 4 in float16 costs and saves, against full resolution in float32.
 
-    tools/run_stage.sh seeds voc_mini
-    python benchmarks/seed_size.py voc_mini work/voc_mini/seeds [--every 4]
+    tools/run_stage.sh seeds demo
+    python benchmarks/seed_size.py [demo work/demo/seeds] [--every 4]
 
 The network of the published seeds makes its maps once more, summed over scales and flips at full
 resolution, as the authors of IRN and BAS store them (their file holds the maps at stride 4 besides). Both are
@@ -17,6 +17,7 @@ import torch
 from torch.nn import functional as F
 
 import wsss  # noqa: F401  the compatibility layer comes first
+from ratios import print_ratio, skip
 from seeds.fuse import normalize
 from seeds.methods import Plan, find_method
 from seeds.stage import STAGE
@@ -26,6 +27,7 @@ from wsss.config import load_config
 from wsss.datasets import build_dataset
 from wsss.evaluate import oracle, sweep_seeds
 from wsss.images import normalize_image, read_image
+from wsss.paths import PROJECT_ROOT
 from wsss.training import FINAL
 from wsss.weights import load_weights
 
@@ -43,10 +45,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("dataset")
-    parser.add_argument("seeds", type=Path)
+    parser.add_argument("dataset", nargs="?", default="demo")
+    parser.add_argument("seeds", type=Path, nargs="?", default=PROJECT_ROOT / "work" / "demo" / "seeds")
     parser.add_argument("--every", type=int, default=4, help="score every n-th image")
     options = parser.parse_args()
+    if not (options.seeds / "train" / FINAL).is_file():
+        skip(f"no trained seeds in {options.seeds}: tools/run_stage.sh seeds {options.dataset}")
     config = load_config(STAGE, options.dataset)
     dataset = build_dataset(config.dataset)
     artifact = open_artifact(options.seeds)
@@ -80,8 +84,9 @@ def main() -> None:
     count = len(image_ids)
     print(f"{count} images of {options.dataset}")
     print(f"  bytes per image: {stored / count:.0f}, full resolution {theirs / count:.0f}")
-    print(f"  ratio of bytes {theirs / stored:.1f}")
     print(f"  mIoU: {100 * ours['mIoU']:.2f}, full resolution {100 * full['mIoU']:.2f}")
+    print_ratio("bytes of a seed, full resolution / ours", theirs / stored)
+    print_ratio("mIoU at the oracle threshold, full resolution / ours", full["mIoU"] / ours["mIoU"])
 
 
 if __name__ == "__main__":

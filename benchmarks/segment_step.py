@@ -1,6 +1,6 @@
 """A training step and a prediction of the stage segment: images/s and peak memory, ways side by side.
 
-    python benchmarks/segment_step.py [--backbone resnet101] [--crop 321] [--batch 10] [--rounds 3]
+    python benchmarks/segment_step.py [--backbone resnet101] [--crop 321] [--batch 2] [--rounds 2]
 
 Each way runs in a process of its own, so that its peak memory is its own; the rounds take turns among the
 ways, and the fastest round of each counts. Ratios are against the first row of each table. On a GPU half
@@ -25,6 +25,7 @@ from mmengine.structures import PixelData
 from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
+from ratios import print_ratio
 from segment.infer import predict_probabilities
 from wsss.paths import PROJECT_ROOT
 
@@ -46,9 +47,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--backbone", default="resnet101")
     parser.add_argument("--crop", type=int, default=321)
-    parser.add_argument("--batch", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=2, help="10 in the presets of VOC")
     parser.add_argument("--size", type=int, nargs=2, default=(366, 500), help="of an image to predict")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=int, default=2)
     options = parser.parse_args()
     device = torch.cuda.get_device_name() if CUDA else f"CPU, {torch.get_num_threads()} threads"
     print(f"{options.backbone}, {device}, torch {torch.__version__}, {options.rounds} rounds")
@@ -72,14 +73,16 @@ def report(ways: dict[str, Any], rounds: int) -> None:
     for _ in range(rounds):
         for name, (function, way, options) in ways.items():
             found[name].append(measure(function, way, options))
-    first = None
-    for name, results in found.items():
-        rate, memory = max(rate for rate, _ in results), min(memory for _, memory in results)
-        first = first or (rate, memory)
-        print(
-            f"  {name:60s} {rate:8.3f} images/s (x{rate / first[0]:.2f})  "
-            f"peak {memory:6.2f} GiB (x{memory / first[1]:.2f})"
-        )
+    best = {
+        name: (max(rate for rate, _ in results), min(memory for _, memory in results))
+        for name, results in found.items()
+    }
+    for name, (rate, memory) in best.items():
+        print(f"  {name:60s} {rate:8.3f} images/s  peak {memory:6.2f} GiB")
+    first, *others = best
+    for name in others:
+        print_ratio(f"images/s, {name} / {first}", best[name][0] / best[first][0])
+        print_ratio(f"memory, {name} / {first}", best[name][1] / best[first][1])
 
 
 def measure(function: Any, way: Any, options: argparse.Namespace) -> tuple[float, float]:

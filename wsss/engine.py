@@ -4,8 +4,6 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
-import os
-import subprocess
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,7 +27,8 @@ from wsss.folder import (
 )
 from wsss.keys import changes, is_part_of, key_of, settings_that_matter
 from wsss.log import logger
-from wsss.paths import PROJECT_ROOT, resolve_path
+from wsss.paths import resolve_path
+from wsss.provenance import commit
 from wsss.stage import Input, Job, Preview, Result, Stage, Step
 from wsss.thresholds import Threshold
 
@@ -249,25 +248,12 @@ def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
         },
         "seconds": round(seconds, 1),
         "finished": now.isoformat(timespec="seconds"),
-        "code": _commit(),
+        "code": commit(),
     }
     both = sorted(own.keys() & result.extra.keys())
     if both:
         raise ValueError(f"expected extra facts beside the manifest's own entries, got {both}: rename them")
     return own | dict(result.extra)
-
-
-def _commit() -> str:
-    """Commit of the checkout, with ``+changes`` where files differ from it; "unknown" outside git."""
-    describe = ["describe", "--always", "--abbrev=12", "--dirty=+changes", "--exclude=*"]
-    command = ["git", "-C", str(PROJECT_ROOT), *describe]
-    try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, check=True, env={**os.environ, "LC_ALL": "C"}
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return "unknown"
-    return done.stdout.strip()
 
 
 def last_seconds(out_dir: Path) -> tuple[float, int] | None:
