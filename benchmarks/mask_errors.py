@@ -16,9 +16,10 @@ import numpy as np
 
 from ratios import print_ratio, skip
 from segment.infer import predict_probabilities
+from segment.network import load_network
 from segment.settings import complete_config
 from segment.stage import STAGE
-from segment.train import NETWORK, load_segmentor
+from segment.train import NETWORK
 from wsss.artifacts import IGNORE, open_artifact, read_mask
 from wsss.config import load_config
 from wsss.datasets import build_dataset
@@ -51,7 +52,7 @@ def main() -> None:
     print(f"{len(ids)} images, masks' mIoU {of_masks:.1f}")
     model = complete_config(config, num_classes=labels, masks=None).model
     for name in ("segment", "segment-full"):
-        network = load_segmentor(model, work / name / "train" / NETWORK)
+        network = load_network(model, work / name / "train" / NETWORK)
         found = {}
         for one in ids:
             image = read_image(data.image_file(one))

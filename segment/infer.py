@@ -25,7 +25,6 @@ PROBABILITIES = "probabilities"
 _SEEN = 0.01  # classes that stay below this everywhere are left out of the kept probabilities
 
 
-@torch.no_grad()
 def predict_probabilities(
     network: Any, image: NDArray[np.uint8], *, scales: Sequence[float], flip: bool
 ) -> NDArray[np.float32]:
@@ -43,20 +42,41 @@ def predict_probabilities(
     Raises:
         ValueError: no scale.
     """
+    return predict_batch(network, [image], scales=scales, flip=flip)[0]
+
+
+@torch.no_grad()
+def predict_batch(
+    network: Any, images: Sequence[NDArray[np.uint8]], *, scales: Sequence[float], flip: bool
+) -> NDArray[np.float32]:
+    """`predict_probabilities` of several images of one size at once.
+
+    Args:
+        network: a segmentor of mmsegmentation in evaluation mode.
+        images: B of (H, W, 3) uint8 RGB.
+        scales: factors on the images' size.
+        flip: add the horizontal flip of each scale.
+
+    Returns:
+        (B, C+1, H, W) float32 in [0, 1], sums of 1 over the labels.
+
+    Raises:
+        ValueError: no scale.
+    """
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
     normalizer = network.data_preprocessor
     device = normalizer.mean.device
-    size = image.shape[:2]
-    tensor = torch.from_numpy(image).to(device).permute(2, 0, 1).float()
-    tensor = ((tensor - normalizer.mean) / normalizer.std)[None]
+    size, count = images[0].shape[:2], len(images)
+    tensor = torch.from_numpy(np.stack(images)).to(device).permute(0, 3, 1, 2).float()
+    tensor = (tensor - normalizer.mean) / normalizer.std
     total = torch.zeros((), device=device)
     for scale in scales:
         scaled = [max(round(side * scale), 1) for side in size]
         batch = tensor if scale == 1 else F.interpolate(tensor, scaled, mode="bilinear", align_corners=False)
         logit = _logit(network, torch.cat([batch, batch.flip(3)]) if flip else batch)
         probability = F.interpolate(logit, size, mode="bilinear", align_corners=False).softmax(dim=1)
-        total = total + (probability[0] + probability[1].flip(2) if flip else probability[0])
+        total = total + (probability[:count] + probability[count:].flip(3) if flip else probability)
     mean: NDArray[np.float32] = (total / (len(scales) * (1 + flip))).cpu().numpy()
     return mean
 

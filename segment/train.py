@@ -3,17 +3,14 @@
 import copy
 import uuid
 import warnings
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.registry import DefaultScope
+from mmengine.config import Config
 from mmengine.runner import Runner
-from mmseg.registry import MODELS
 from torch import nn
 
+from segment.network import load_network
 from wsss import distributed
 from wsss.artifacts import write_json
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
@@ -51,31 +48,7 @@ def train_segmentor(config: Config, *, out_dir: Path) -> nn.Module:
         for checkpoint in [*out_dir.glob("iter_*.pth"), *out_dir.glob("best_*.pth")]:
             checkpoint.unlink()
         (out_dir / "last_checkpoint").unlink(missing_ok=True)
-    return load_segmentor(config.model, out_dir / NETWORK)
-
-
-def load_segmentor(model: Mapping[str, Any], file: Path) -> nn.Module:
-    """Build a network and load trained weights.
-
-    Args:
-        model: ``config.model`` of a complete segment config.
-        file: state dict of the whole network.
-
-    Returns:
-        The network in evaluation mode, on the device that is there.
-    """
-    # mmsegmentation reads parts of it as attributes.
-    settings = ConfigDict(copy.deepcopy(dict(model)))
-    # The trained weights replace them: no need to have the file.
-    initial = {key: None for key in ("pretrained", "init_cfg") if key in settings["backbone"]}
-    settings["backbone"] = {**settings["backbone"], **initial}
-    # mmengine looks for the normalizer in the default scope, which only a Runner sets.
-    with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="mmseg")
-        network: nn.Module = MODELS.build(settings)
-    network.load_state_dict(load_weights(file, what="a trained network"))
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return network.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    return load_network(config.model, out_dir / NETWORK)
 
 
 def _train(config: Config, out_dir: Path) -> None:

@@ -41,6 +41,11 @@ def demo(demo_settings):
 @pytest.fixture
 def tiny_config(demo_settings):
     """Four steps of two images, on ground truth, from random weights."""
+    return tiny_settings(demo_settings)
+
+
+def tiny_settings(demo_settings):
+    """The config of `tiny_config`, for fixtures of a whole module."""
     config = load_config(STAGE, "", path=CONFIGS / "segment" / "deeplabv2_plain8_demo_full.py")
     config.dataset = demo_settings
     config.merge_from_dict(

@@ -175,7 +175,7 @@ def build_slider(window, stride):
             }
         )
     network.init_weights()
-    # As the Runner and load_segmentor hand it over.
+    # As the Runner and load_network hand it over.
     network.test_cfg = Config(network.test_cfg)
     return network.eval()
 

@@ -202,7 +202,7 @@ def test_the_best_iteration_on_val_is_kept_and_said(tiny_config, tmp_path, monke
 def test_only_the_last_checkpoints_are_kept(tiny_config, tmp_path, monkeypatch):
     tiny_config.train_cfg.max_iters = 5
     tiny_config.default_hooks.checkpoint.update(interval=1, max_keep_ckpts=2)
-    monkeypatch.setattr("segment.train.load_segmentor", lambda model, file: None)
+    monkeypatch.setattr("segment.train.load_network", lambda model, file: None)
     seen = []
     save = Runner.save_checkpoint
 

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from segment.submit import plain_model, predict_split
+from segment.network import plain_model
+from segment.submit import predict_split
 from wsss.artifacts import MANIFEST, open_artifact, write_json, write_mask, write_seed
 from wsss.cli import main
 from wsss.config_data import read_config_data

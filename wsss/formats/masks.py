@@ -1,7 +1,7 @@
 """One reader and one writer for each format that masks come in."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -156,24 +156,36 @@ def write_mmseg(masks: Artifact, dst: Path) -> None:
 
 
 def write_coco_rle(masks: Artifact, dst: Path) -> None:
-    """One JSON: a region of RLE for each image and class; ignored pixels are a crowd of category 255."""
+    """One JSON: see `coco_rle`."""
+    content = coco_rle(_each(masks), masks.manifest.get("classes") or [])
+    write_json(dst if dst.suffix == ".json" else dst / "masks.json", content)
+
+
+def coco_rle(masks: Iterable[tuple[str, Mask]], classes: Sequence[str]) -> dict[str, Any]:
+    """Label maps as COCO writes them: a region of RLE for each image and class.
+
+    Args:
+        masks: image id and (H, W) uint8 labels; pixels of 255 become a crowd of category 255.
+        classes: names of the labels 1..C.
+
+    Returns:
+        ``images`` (``file_name`` is ``ID.png``), ``annotations`` and ``categories``, for `json`.
+    """
     images: list[dict[str, Any]] = []
     regions: list[dict[str, Any]] = []
-    for number, (image_id, mask) in enumerate(_each(masks), start=1):
+    for number, (image_id, mask) in enumerate(masks, start=1):
         height, width = mask.shape
         images.append({"id": number, "file_name": f"{image_id}.png", "height": height, "width": width})
         for label in np.unique(mask[mask > 0]).tolist():
             regions.append({"id": len(regions) + 1, "image_id": number, **_encode(mask == label, label)})
-    names = masks.manifest.get("classes") or []
     categories: list[dict[str, Any]] = [
-        {"id": label, "name": name} for label, name in enumerate(names, start=1)
+        {"id": label, "name": name} for label, name in enumerate(classes, start=1)
     ]
-    content = {
+    return {
         "images": images,
         "annotations": regions,
         "categories": [*categories, {"id": IGNORE, "name": "ignore"}],
     }
-    write_json(dst if dst.suffix == ".json" else dst / "masks.json", content)
 
 
 EXPORTED_MASKS: Mapping[str, Callable[[Artifact, Path], None]] = {
