@@ -1,9 +1,9 @@
 """Every benchmark one after another, and all their ratios in one table: ``make bench``.
 
-    python benchmarks [NAME ...]
+    python benchmarks [NAME ...] [--json docs/results/bench.json]
 
 NAME: of a script, such as random_walk; without one all run. A script that fails is named at the end, the
-others run nevertheless, and the exit status is 1.
+others run nevertheless, and the exit status is 1. --json writes the ratios as a file that `wsss results --write` makes a table of.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ratios import RATIO, SKIPPED
+from wsss.cli.results import write_results
 from wsss.provenance import commit, machine
 
 FOLDER = Path(__file__).resolve().parent
@@ -84,11 +85,17 @@ def main(folder: Path = FOLDER) -> None:
     )
     known = {file.stem: file for file in scripts(folder)}
     parser.add_argument("names", nargs="*", metavar="NAME")
-    names = parser.parse_args().names or list(known)
+    parser.add_argument("--json", type=Path)
+    options = parser.parse_args()
+    names = options.names or list(known)
     if unknown := [one for one in names if one not in known]:
         parser.error(f"expected names out of {', '.join(known)}, got {unknown[0]}")
     outcomes = [run(known[one]) for one in names]
     print_table(outcomes)
+    if options.json:
+        ratios = [[one.script, value, what] for one in outcomes for value, what in one.ratios]
+        origin = {"source": "python benchmarks", "command": "python benchmarks", "commit": commit()}
+        write_results(options.json, {**origin, "machine": machine(), "ratios": ratios})
     sys.exit(1 if any(one.failed for one in outcomes) else 0)
 
 

@@ -1,5 +1,6 @@
 """``make bench``: all scripts run, one that fails stops nothing, and all ratios stand in one table."""
 
+import json
 import subprocess
 import sys
 
@@ -57,8 +58,11 @@ def test_all_scripts_run_and_the_table_has_all_of_them(folder):
 
 
 def test_names_choose_scripts(folder):
-    done = collect(folder, "b_ratio", "c_no_data")
+    done = collect(folder, "b_ratio", "c_no_data", "--json", str(folder / "x.json"))
     assert done.returncode == 0, done.stderr
+    content = json.loads((folder / "x.json").read_text())
+    assert content["ratios"] == [["b_ratio", "2.00", "time, theirs / ours"]]
+    assert content["machine"] == machine()
     assert "a_fails" not in done.stdout
     done = collect(folder, "random")
     assert done.returncode == 2

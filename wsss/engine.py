@@ -28,7 +28,7 @@ from wsss.folder import (
 from wsss.keys import changes, is_part_of, key_of, settings_that_matter
 from wsss.log import logger
 from wsss.paths import resolve_path
-from wsss.provenance import commit
+from wsss.provenance import command, commit, machine
 from wsss.stage import Input, Job, Preview, Result, Stage, Step
 from wsss.thresholds import Threshold
 
@@ -249,6 +249,8 @@ def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "finished": now.isoformat(timespec="seconds"),
         "code": commit(),
+        "machine": machine(),
+        "command": command(),
     }
     both = sorted(own.keys() & result.extra.keys())
     if both:

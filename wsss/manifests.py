@@ -9,7 +9,19 @@ from wsss.errors import ArtifactError
 
 # Entries with the type that they have where they are there.
 _TABLES = ("settings", "inputs", "figures", "thresholds", "imported", "masks")
-_TEXTS = ("name", "dataset", "key", "split", "supervision", "network", "initialisation", "finished", "code")
+_TEXTS = (
+    "name",
+    "dataset",
+    "key",
+    "split",
+    "supervision",
+    "network",
+    "initialisation",
+    "finished",
+    "code",
+    "machine",
+    "command",
+)
 _REQUIRED = ("key", "split")
 
 

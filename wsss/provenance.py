@@ -2,7 +2,9 @@
 
 import os
 import platform
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 from wsss.paths import PROJECT_ROOT
@@ -30,6 +32,13 @@ def machine() -> str:
     if torch.cuda.is_available():
         parts += [torch.cuda.get_device_name(one) for one in range(torch.cuda.device_count())]
     return ", ".join([*parts, f"torch {torch.__version__}"])
+
+
+def command() -> str:
+    """The command of this process as one would type it; "" where it is none of ours."""
+    program = Path(sys.argv[0])
+    is_ours = program.name == "wsss" or program.parts[-3:] == ("wsss", "cli", "__main__.py")
+    return shlex.join(["wsss", *sys.argv[1:]]) if is_ours else ""
 
 
 def _processor() -> str:

@@ -14,6 +14,7 @@ from wsss.cli import (  # noqa: F401
     exchange,
     predict,
     report,
+    results,
     run,
     status,
     submit,

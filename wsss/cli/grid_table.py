@@ -9,6 +9,7 @@ from typing import Any
 
 from wsss.artifacts import MANIFEST, atomic_write
 from wsss.cli.grid_jobs import Cell
+from wsss.provenance import command
 
 # Column -> kind of the artifact and name of its figure.
 OF_MANIFESTS = {
@@ -33,7 +34,9 @@ OF_PIXELS = ("PxAP", "PIoU")
 FIGURES = (*OF_MANIFESTS, *OF_BOXES, *OF_PIXELS)
 AXES = ("dataset", "method", "refine", "random seed")
 _KINDS = ("seeds", "masks", "segment")
-COLUMNS = (*AXES, "state", "reason", *FIGURES, *(f"{kind} seconds" for kind in _KINDS), "settings", "commit")
+_SECONDS = tuple(f"{kind} seconds" for kind in _KINDS)
+_ORIGIN = ("settings", "commit", "machine", "command")
+COLUMNS = (*AXES, "state", "reason", *FIGURES, *_SECONDS, *_ORIGIN)
 
 
 def table_rows(cells: Sequence[Cell], failures: Mapping[Path, str]) -> list[dict[str, Any]]:
@@ -58,7 +61,9 @@ def table_rows(cells: Sequence[Cell], failures: Mapping[Path, str]) -> list[dict
             reason = next((failures[one] for one in made if one in failures), "")
             is_whole = all(one in failures or one.exists() for one in made) and len(manifests) == len(made)
             row |= {"state": "failed" if reason else "done" if is_whole else "open", "reason": reason}
-            row["commit"] = " ".join(sorted({one["code"] for one in manifests.values() if "code" in one}))
+            row["command"] = command()
+            for column, entry in (("commit", "code"), ("machine", "machine")):
+                row[column] = "; ".join(sorted({one[entry] for one in manifests.values() if entry in one}))
             rows.append(row)
             settings.append(_settings(manifests))
     for dataset in {row["dataset"] for row in rows}:

@@ -11,13 +11,10 @@ from rich.table import Table
 from wsss.artifacts import MANIFEST
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
-from wsss.cli.stages import STAGES, load_stage
-from wsss.config import Settings, load_settings, options_of
+from wsss.cli.stages import settings_by_folder
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
-from wsss.presets import CONFIG_DIR
-from wsss.stage import Stage
 from wsss.status import describe_work
 
 _REASONS = 4
@@ -44,7 +41,7 @@ def status(
     if dataset is None and (options or work_dir is not None):
         raise ConfigError("expected a data set with these options, got none: wsss status DATASET ...")
     rows = {
-        name: describe_work(folder, _wanted(name, options), as_made=not cfg_options)
+        name: describe_work(folder, settings_by_folder(name, options), as_made=not cfg_options)
         for name, folder in folders.items()
     }
     if as_json:
@@ -60,21 +57,6 @@ def status(
 def _all_folders() -> dict[str, Path]:
     found = sorted({file.parent.parent for file in (PROJECT_ROOT / "work").glob(f"*/*/{MANIFEST}")})
     return {folder.name: folder for folder in found}
-
-
-def _wanted(dataset: str, options: list[str]) -> dict[str, tuple[Stage, Settings]]:
-    """Folder name -> the stage and the settings that fill it, as `wsss run` would choose them."""
-    wanted = {}
-    for name in STAGES:
-        if not (CONFIG_DIR / name / f"{dataset}.py").is_file():
-            continue
-        stage, own = load_stage(name), options_of(name, options, tuple(STAGES))
-        settings = load_settings(stage, dataset, options=own)
-        wanted[stage.writes] = (stage, settings)
-        for variant, file in (settings.config.get("baselines") or {}).items():
-            baseline = load_settings(stage, dataset, path=CONFIG_DIR / name / file, options=own)
-            wanted[f"{stage.writes}-{variant}"] = (stage, baseline)
-    return wanted
 
 
 def _print(rows: list[dict[str, Any]], *, title: str) -> None:
