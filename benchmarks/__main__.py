@@ -3,7 +3,8 @@
     python benchmarks [NAME ...] [--json docs/results/bench.json]
 
 NAME: of a script, such as random_walk; without one all run. A script that fails is named at the end, the
-others run nevertheless, and the exit status is 1. --json writes the ratios as a file that `wsss results --write` makes a table of.
+others run nevertheless, and the exit status is 1. --json writes the ratios as a file that
+`wsss results --write` makes a table of.
 """
 
 import argparse
