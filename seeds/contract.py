@@ -14,7 +14,7 @@ from wsss.ranges import OneOf, Range
 from wsss.stage import Job
 from wsss.training import OptimizerBuilder, Schedule
 
-MapKind = Literal["class", "agnostic", "both"]
+MapKind = Literal["class", "agnostic", "both", "signed"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,10 @@ class SeedMethod(Protocol):
         """
 
     def map_kind(self, config: Mapping[str, Any]) -> MapKind:
-        """Whether the maps are one per class, one class-agnostic foreground map, or both."""
+        """Whether the maps are one per class, one class-agnostic foreground map, or both.
+
+        "signed": one per class, above 0 on the object and below it elsewhere, so that no threshold is left.
+        """
 
     def make(self, job: Job) -> Seeds:
         """Write a seed per image into ``job.out_dir``; may be called again on a half-filled folder."""
@@ -89,6 +92,9 @@ class Predictor(Protocol):
             (B, K, h, w) float >= 0. Kind "class": K = C maps of the classes; "both": C + 1, the last one
             class-agnostic in [0, 1]; "agnostic": 1 in [0, 1]. Scales and flips are summed elsewhere.
         """
+
+    def signed_maps(self, image: Tensor) -> Tensor:
+        """Maps (B, C, h, w) of either sign; asked for in place of `seed_maps` with the kind "signed"."""
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits of a batch: (B, 3, H, W) -> (B, C); asked for where ``infer.logits`` is set."""

@@ -112,6 +112,22 @@ def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
         write_seed(out_dir / f"{image_id}.npz", classes=classes, maps=maps, size=seeds[0].size)
 
 
+def normalize_signed(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Divide maps by their maxima as `normalize` does, and part them at 0.
+
+    Args:
+        maps: (K, h, w) float of either sign.
+
+    Returns:
+        (what is above 0, what is below it with its sign turned and cut off at 1): (K, h, w) in [0, 1] each.
+    """
+    inside = maps.clamp(min=0)
+    if len(maps) == 0:
+        return inside, inside
+    highest = inside.amax(dim=(1, 2), keepdim=True) + 1e-5
+    return inside / highest, ((-maps).clamp(min=0) / highest).clamp(max=1)
+
+
 def normalize(maps: Maps) -> Maps:
     """Divide each map (K, h, w) by (its maximum + 1e-5), as IRN and the methods built on it do."""
     if len(maps) == 0:

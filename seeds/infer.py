@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seeds.contract import MapKind
-from seeds.fuse import fuse_foreground, normalize
+from seeds.fuse import fuse_foreground, normalize, normalize_signed
 from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
@@ -37,6 +37,7 @@ def multi_scale_maps(
     flip: bool,
     channels: Sequence[int] | None = None,
     amp: torch.dtype | None = None,
+    resize: int = 0,
 ) -> Tensor:
     """Sum of a network's maps over scales and flips.
 
@@ -50,6 +51,7 @@ def multi_scale_maps(
         flip: add the horizontal flip of each scale.
         channels: which of the C maps to return; None: all.
         amp: type of automatic mixed precision; None: none.
+        resize: side of the square that scale 1 is; 0: the image as it is.
 
     Returns:
         (len(channels), (H-1)//4+1, (W-1)//4+1) float32 >= 0 on the network's device.
@@ -64,6 +66,7 @@ def multi_scale_maps(
         flip=flip,
         channels=[channels],
         amp=amp,
+        resize=resize,
     )[0]
 
 
@@ -75,6 +78,7 @@ def _sum_over_scales(
     flip: bool,
     channels: Sequence[Sequence[int] | None],
     amp: torch.dtype | None,
+    resize: int = 0,
 ) -> list[Tensor]:
     """`multi_scale_maps` of a network that gives several sets of maps at once, with the channels of each."""
     if not scales:
@@ -83,8 +87,7 @@ def _sum_over_scales(
     size = grid_of((height, width))
     totals = [torch.zeros(1, device=image.device) for _ in channels]
     for scale in scales:
-        scaled = (max(round(height * scale), 1), max(round(width * scale), 1))
-        batch = image if scale == 1 else F.interpolate(image, scaled, mode="bilinear", align_corners=False)
+        batch = _scaled(image, scale, resize)
         batch = (torch.cat([batch, batch.flip(3)]) if flip else batch).to(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
             sets = maps_of(batch)
@@ -93,6 +96,16 @@ def _sum_over_scales(
             some = F.interpolate(some.float(), size, mode="bilinear", align_corners=False)
             totals[index] = totals[index] + (some[0] + some[1].flip(2) if flip else some[0])
     return totals
+
+
+def _scaled(image: Tensor, scale: float, resize: int) -> Tensor:
+    """An image (1, 3, H, W) at a scale, of its own size or of a square."""
+    height, width = (resize, resize) if resize else image.shape[2:]
+    size = (max(round(height * scale), 1), max(round(width * scale), 1))
+    if size == tuple(image.shape[2:]):
+        return image
+    # Squares are much smaller than photos: without antialiasing most pixels would not count.
+    return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=bool(resize))
 
 
 def write_seeds(
@@ -116,7 +129,7 @@ def write_seeds(
         image_ids: images to write seeds of.
         out_dir: takes one ``ID.npz`` per image.
         settings: the config's ``infer``.
-        kind: what the network's maps are: one per class, one class-agnostic, or both (the latter last).
+        kind: what the network's maps are: `seeds.contract.SeedMethod.map_kind`.
         own_cam_of: images whose class activation maps by the network's own classifier are written too, as
             ``own_cam/ID.npz`` in the form of seeds: it costs these images one more pass of the tail.
     """
@@ -134,7 +147,7 @@ def write_seeds(
         tags, size = dataset.tags(image_id), (image.shape[0], image.shape[1])
         tensor = normalize_image(image, device)[None]
         total, own_cam = _sums(network, tensor, tags, settings, kind, with_cam=image_id in compared)
-        labels, maps, foreground = _seed_maps(total, tags, settings, kind)
+        labels, maps, foreground, outside = _seed_maps(total, tags, settings, kind)
         thresholds = None
         if settings.get("image_specific"):
             scale = settings["scales"][0]
@@ -154,6 +167,7 @@ def write_seeds(
             thresholds=thresholds,
             foreground=None if foreground is None else foreground.cpu().numpy(),
             logits=image_logits(network, tensor, settings).cpu().numpy() if settings["logits"] else None,
+            outside=None if outside is None else outside.cpu().numpy(),
         )
         if own_cam is not None:
             write_seed(
@@ -166,8 +180,9 @@ def write_seeds(
 
 @torch.no_grad()
 def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Tensor:
-    """Logits (C,) float32 of an image (1, 3, H, W) at its own size, the mean with its flip's where set."""
+    """Logits (C,) float32 of an image (1, 3, H, W) at scale 1, the mean with its flip's where set."""
     amp = _AMP[settings["amp"]]
+    image = _scaled(image, 1, settings.get("resize", 0))
     batch = torch.cat([image, image.flip(3)]) if settings["flip"] else image
     with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
         logits: Tensor = network.logits(batch.to(memory_format=torch.channels_last))
@@ -186,35 +201,41 @@ def _sums(
 ) -> tuple[Tensor, Tensor | None]:
     """Sums over scales and flips: seed maps of the tags, with the class-agnostic one last, and their CAM."""
     of_tags = [tag - 1 for tag in tags]
-    channels = {"class": of_tags, "both": [*of_tags, -1], "agnostic": [-1]}[kind]
+    channels = {"both": [*of_tags, -1], "agnostic": [-1]}.get(kind, of_tags)
+    maps_of = network.signed_maps if kind == "signed" else network.seed_maps
     totals = _sum_over_scales(
-        network.maps_and_cam if with_cam else lambda batch: (network.seed_maps(batch),),
+        network.maps_and_cam if with_cam else lambda batch: (maps_of(batch),),
         image,
         scales=settings["scales"],
         flip=settings["flip"],
         channels=[channels, of_tags] if with_cam else [channels],
         amp=_AMP[settings["amp"]],
+        resize=settings.get("resize", 0),
     )
     return totals[0], totals[1] if with_cam else None
 
 
 def _seed_maps(
     total: Tensor, tags: Sequence[int], settings: Mapping[str, Any], kind: MapKind
-) -> tuple[Sequence[int], Tensor, Tensor | None]:
+) -> tuple[Sequence[int], Tensor, Tensor | None, Tensor | None]:
     """What is published of the sums of an image's maps.
 
     Returns:
-        (labels of the maps, the maps (K, h, w) fused and normalized, the class-agnostic map (h, w) or None).
+        (labels of the maps, the maps (K, h, w) fused and normalized, the class-agnostic map (h, w) or None,
+        for signed maps what lies below 0 (K, h, w), else None).
     """
     if kind == "class":
-        return tags, normalize(total), None
+        return tags, normalize(total), None, None
+    if kind == "signed":
+        inside, outside = normalize_signed(total)
+        return tags, inside, None, outside
     mean = total / (len(settings["scales"]) * (2 if settings["flip"] else 1))
     foreground, fuse = mean[-1].clamp(0, 1), settings.get("fuse")
     if kind == "agnostic":
         labels = tags if len(tags) == 1 else ()
-        return labels, normalize(total[: len(labels)]), foreground
+        return labels, normalize(total[: len(labels)]), foreground, None
     maps = total[:-1] if fuse is None else fuse_foreground(mean[:-1], mean[-1], how=fuse)
-    return tags, normalize(maps), foreground
+    return tags, normalize(maps), foreground, None
 
 
 def _read_ahead(dataset: DataSet, image_ids: Sequence[str]) -> Iterator[tuple[str, NDArray[np.uint8]]]:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from wsss.backbones import build_backbone
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 
@@ -20,6 +21,7 @@ LIBRARY_NAMES = {
     "resnet50": "resnet50",
     "mobilenetv1": "mobilenetv1_100",
     "inception_v3": "inception_v3",
+    "plain8": "plain8",
 }
 
 
@@ -27,7 +29,7 @@ class LocalizationBackbone(nn.Module):
     """A network as the part before the generator and the part behind it.
 
     Attributes:
-        name: vgg16, resnet50, mobilenetv1 or inception_v3.
+        name: vgg16, resnet50, mobilenetv1, inception_v3, or plain8 (ours, for the demo).
         extractor: (B, 3, H, W) -> (B, N, H / 8, W / 8), the features that the generator reads.
         tail: (B, N, h, w) -> (B, N', h / 2, w / 2), what the classifier reads; erased features pass it too.
         channels: (N, N').
@@ -65,12 +67,17 @@ class LocalizationBackbone(nn.Module):
         rest = {key: value for key, value in plain.items() if key not in self._names}
         return known, rest
 
+    def library_state_dict(self) -> dict[str, Tensor]:
+        """Weights under the library's names (of mobilenetv1 timm's), for networks that are cut elsewhere."""
+        theirs = {ours: name for name, ours in self._names.items()}  # the names learned last win
+        return {theirs[name]: value for name, value in self.state_dict().items()}
+
 
 def build_localization_backbone(name: str, *, pretrained: str | Path | None = None) -> LocalizationBackbone:
     """Build a cut network by name.
 
     Args:
-        name: vgg16, resnet50, mobilenetv1 or inception_v3.
+        name: vgg16, resnet50, mobilenetv1, inception_v3 or plain8.
         pretrained: None for random weights, "imagenet" for the library's own (torchvision's IMAGENET1K_V1,
             timm's mobilenetv1_100; downloaded once), or the path of a state dict: the names of
             `LocalizationBackbone.rename_library_keys`, or ours.
@@ -149,6 +156,8 @@ def _read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def _imagenet_weights(name: str) -> dict[str, Tensor]:
+    if name == "plain8":
+        raise ConfigError("expected pretrained None or a file for plain8, got 'imagenet': there are none")
     if name == "mobilenetv1":
         import timm
 
@@ -295,9 +304,18 @@ class _Reduction(nn.Module):
         return torch.cat([*(branch(features) for branch in self.branches), self.pool(features)], dim=1)
 
 
+def _plain8() -> LocalizationBackbone:
+    """The demo's small network; cut at stride 8, as the others are."""
+    levels = build_backbone("plain8").levels
+    backbone = LocalizationBackbone("plain8", [*levels[:3]], [*levels[3:]], (96, 128))
+    backbone.learn_names(levels.state_dict(keep_vars=True))
+    return backbone
+
+
 _BUILDERS: dict[str, Callable[[], LocalizationBackbone]] = {
     "vgg16": _vgg16,
     "resnet50": _resnet50,
     "mobilenetv1": _mobilenetv1,
     "inception_v3": _inception_v3,
+    "plain8": _plain8,
 }

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from seeds.methods import check_settings, find_method, method_defaults, method_of_key
 from seeds.methods.trained import TrainedMethod
 from seeds.score import score_seeds
-from wsss.backbones import build_backbone, missing_download
+from wsss.backbones import missing_download
 from wsss.distributed import is_main, wait
 from wsss.images import check_images
 from wsss.scored import SCORING, splits_to_read
@@ -45,21 +45,19 @@ def check(preview: Preview) -> None:
         return
     split = config.dataset.train_split
     dataset.check(split)
+    method = find_method(config.method)
+    if isinstance(method, TrainedMethod):
+        method.check_inputs(config, dataset, dataset.ids(split))
     check_images({image_id: dataset.image_file(image_id) for image_id in dataset.ids(split)})
-    # A method without the setting has a stride of its own, and finds out when it builds its network.
-    if "output_stride" in config.model:
-        given = config.model.pretrained
-        build_backbone(
-            config.model.backbone,
-            pretrained=None if given == "imagenet" else given,
-            output_stride=config.model.output_stride,
-        )
 
 
 def downloads(config: Config) -> tuple[str, ...]:
     """Weights that would have to be downloaded."""
-    missing = missing_download(config.model.backbone, config.model.pretrained)
-    return () if missing is None or reads(config) else (missing,)
+    method = find_method(config.method)
+    if reads(config) or not isinstance(method, TrainedMethod):
+        return ()
+    found = (missing_download(name, pretrained) for name, pretrained in method.weights(config))
+    return tuple(one for one in found if one is not None)
 
 
 def reads(config: Config) -> tuple[str, ...]:

@@ -12,6 +12,7 @@ from torch import nn
 
 from seeds.contract import Plan, Training
 from seeds.dataset import TaggedImages
+from seeds.localization_backbones import LocalizationBackbone
 from wsss.artifacts import write_json
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, wait
@@ -81,7 +82,10 @@ def train_in_turn(
     predictor = method.predictor(config, trained)
     backbone: Any = getattr(predictor, "backbone", None)
     if is_main() and backbone is not None:
-        save_weights(backbone, out_dir / BACKBONE)
+        # Names of the library fit other cuts of the same network; a `Backbone` has one cut for all stages.
+        is_cut_elsewhere = isinstance(backbone, LocalizationBackbone)
+        weights = backbone.library_state_dict() if is_cut_elsewhere else backbone
+        save_weights(weights, out_dir / BACKBONE)
     wait()
     return predictor, figures
 

@@ -42,6 +42,8 @@ class Seed:
         foreground: ((H-1)//4+1, (W-1)//4+1) float32 in [0, 1], a class-agnostic map as the network gives it;
             None where there is none.
         logits: (C,) float32, the network's logits of the whole image; None where they were not asked for.
+        outside: (K, (H-1)//4+1, (W-1)//4+1) float32 in [0, 1]: how far below the object's border a cell is,
+            where the method draws one (``maps`` is 0 there); None where it leaves that to a threshold.
     """
 
     classes: NDArray[np.uint8]
@@ -50,6 +52,7 @@ class Seed:
     thresholds: NDArray[np.float32] | None = None
     foreground: NDArray[np.float32] | None = None
     logits: NDArray[np.float32] | None = None
+    outside: NDArray[np.float32] | None = None
 
     def calibrated(self, to: float) -> "Seed":
         """Bring every map's own threshold to one value, so that one threshold fits all maps.
@@ -73,13 +76,17 @@ class Seed:
         return dataclasses.replace(self, maps=self.maps ** powers[:, None, None])
 
     def upsample(self) -> NDArray[np.float32]:
-        """Maps at the size of the image: (K, H, W) float32 in [0, 1], bilinear with align_corners=False."""
+        """Maps at the size of the image: (K, H, W) float32 in [0, 1], bilinear with align_corners=False.
+
+        Where the method draws a border, exactly the pixels inside it are above 0.
+        """
         height, width = self.size
         if len(self.maps) == 0:
             return np.zeros((0, height, width), np.float32)
+        signed = self.maps if self.outside is None else self.maps - self.outside
         # cv2's INTER_LINEAR samples at pixel centres, as align_corners=False does, and is faster than torch.
-        full = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in self.maps]
-        return np.stack(full)
+        full = [cv2.resize(one, (width, height), interpolation=cv2.INTER_LINEAR) for one in signed]
+        return np.stack(full).clip(0)
 
 
 def grid_of(size: tuple[int, int]) -> tuple[int, int]:
@@ -125,6 +132,7 @@ def write_seed(
     thresholds: NDArray[Any] | None = None,
     foreground: NDArray[Any] | None = None,
     logits: NDArray[Any] | None = None,
+    outside: NDArray[Any] | None = None,
 ) -> None:
     """Write the soft maps of one image.
 
@@ -136,6 +144,7 @@ def write_seed(
         thresholds: (K,) float in (0, 1), image-specific thresholds of the maps, where they are known.
         foreground: ((H-1)//4+1, (W-1)//4+1) float in [0, 1], a class-agnostic map; stored as float16.
         logits: (C,) float, of the whole image.
+        outside: as ``maps``, for methods that draw the object's border; stored as float16.
 
     Raises:
         ArtifactError: shapes do not agree, or values lie outside [0, 1].
@@ -153,7 +162,7 @@ def write_seed(
         (int(size[0]), int(size[1])),
         *(
             None if array is None else np.asarray(array, np.float32)
-            for array in (thresholds, foreground, logits)
+            for array in (thresholds, foreground, logits, outside)
         ),
     )
     _check_seed(seed, Path(path))
@@ -168,6 +177,8 @@ def write_seed(
         arrays["foreground"] = seed.foreground.astype(np.float16)
     if seed.logits is not None:
         arrays["logits"] = seed.logits
+    if seed.outside is not None:
+        arrays["outside"] = seed.outside.astype(np.float16)
     with atomic_write(path) as temporary, temporary.open("wb") as stream:
         np.savez_compressed(stream, **arrays)
 
@@ -189,6 +200,7 @@ def read_seed(path: str | Path) -> Seed:
                 data["thresholds"].astype(np.float32) if "thresholds" in data else None,
                 data["foreground"].astype(np.float32) if "foreground" in data else None,
                 data["logits"].astype(np.float32) if "logits" in data else None,
+                data["outside"].astype(np.float32) if "outside" in data else None,
             )
     except FileNotFoundError as error:
         raise ArtifactError(
@@ -431,6 +443,14 @@ def _check_seed(seed: Seed, path: Path) -> None:
         raise ArtifactError(
             f"expected maps in [0, 1], got {seed.maps.min():.3g} to {seed.maps.max():.3g} at {path}: "
             "normalize them"
+        )
+    below = seed.outside
+    if below is not None and not (
+        below.shape == expected and (not below.size or (below.min() >= 0 and below.max() <= 1))
+    ):
+        raise ArtifactError(
+            f"expected how far cells are outside as {expected} in [0, 1], got {below.shape} at {path}: make "
+            "the seeds anew"
         )
     own = seed.thresholds
     if own is not None and not (own.shape == seed.classes.shape and ((own > 0) & (own < 1)).all()):

@@ -1,4 +1,4 @@
-"""Optimizers: SGD or AdamW, lower rates for lower levels of a backbone, norms and biases without decay."""
+"""Optimizers: SGD, Adam or AdamW, lower rates for lower levels, norms and biases without decay."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -9,7 +9,7 @@ from torch import nn
 from wsss.backbones.cut import Backbone
 from wsss.errors import ConfigError
 
-OPTIMIZERS = ("sgd", "adamw")
+OPTIMIZERS = ("sgd", "adam", "adamw")
 # Tables of positions: they have two and more dimensions, but decay would pull them to one value like biases.
 _TABLES = ("pos_embed", "relative_position_bias_table")
 
@@ -19,7 +19,7 @@ class OptimizerSettings(Protocol):
 
     @property
     def optimizer(self) -> str:
-        """Either "sgd" or "adamw"."""
+        """One of `OPTIMIZERS`."""
 
     @property
     def learning_rate(self) -> float:
@@ -34,8 +34,12 @@ class OptimizerSettings(Protocol):
         """Of SGD."""
 
     @property
+    def nesterov(self) -> bool:
+        """Whether SGD's momentum is Nesterov's."""
+
+    @property
     def betas(self) -> tuple[float, float]:
-        """Of AdamW: how much of the running means of gradients and of their squares is kept in a step."""
+        """Of Adam and AdamW: how much a step keeps of the running means of gradients and of squares."""
 
     @property
     def layer_decay(self) -> float:
@@ -48,7 +52,7 @@ def build_optimizer(
     """Make the optimizer of parameter groups.
 
     AdamW decays no norms, biases and tables of positions, as the networks that it suits were trained. SGD
-    decays what the groups say.
+    and Adam decay what the groups say; Adam adds the decay to the gradient.
 
     Args:
         groups: ``params``, and optionally ``lr``, ``weight_decay`` and what else the optimizer knows.
@@ -67,6 +71,11 @@ def build_optimizer(
             lr=settings.learning_rate,
             momentum=settings.momentum,
             weight_decay=settings.weight_decay,
+            nesterov=settings.nesterov,
+        )
+    if settings.optimizer == "adam":
+        return torch.optim.Adam(
+            own, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
         )
     if settings.optimizer == "adamw":
         return torch.optim.AdamW(
@@ -76,7 +85,7 @@ def build_optimizer(
             weight_decay=settings.weight_decay,
         )
     raise ConfigError(
-        f"expected optimizer {' or '.join(map(repr, OPTIMIZERS))}, got {settings.optimizer!r}: choose one"
+        f"expected optimizer {', '.join(map(repr, OPTIMIZERS))}, got {settings.optimizer!r}: choose one"
     )
 
 

@@ -57,8 +57,9 @@ class Schedule:
         rates: mmengine's settings of another course of the rate than poly, such as
             ``{"type": "MultiStepLR", "milestones": [3, 6], "gamma": 0.1}`` (in epochs unless ``by_epoch`` is
             False); None: poly.
-        optimizer: "sgd" or "adamw".
-        betas: of AdamW.
+        optimizer: "sgd", "adam" or "adamw".
+        nesterov: SGD's momentum is Nesterov's.
+        betas: of Adam and AdamW.
         layer_decay: factor on the rate from one level of the backbone to the one below it.
     """
 
@@ -74,6 +75,7 @@ class Schedule:
     compile: bool = False
     rates: Mapping[str, Any] | None = None
     optimizer: str = "sgd"
+    nesterov: bool = False
     betas: tuple[float, float] = (0.9, 0.999)
     layer_decay: float = 1.0
 

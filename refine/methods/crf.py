@@ -27,7 +27,9 @@ from wsss.thresholds import IMAGE_SPECIFIC, Threshold
 
 DEFAULTS = {
     "infer": {
-        "threshold": 0.3,  # of the seeds; a pixel is background where no map is above it
+        # Of the seeds; a pixel is background where no map is above it. 0: none, for seeds whose method draws
+        # the objects' borders itself.
+        "threshold": 0.3,
         "seed_power": 1.0,  # of the stride-4 maps; about the same as the threshold to the power of 1 / this
         "image_specific": False,  # each map's own threshold, which the seeds carry, in place of `threshold`
         "crf": True,  # False: the thresholded seeds as they are
@@ -36,7 +38,7 @@ DEFAULTS = {
     }
 }
 RANGES: dict[str, Range | OneOf] = {
-    "infer.threshold": Range(0, 1, above=True, below=True),
+    "infer.threshold": Range(0, 1, below=True),
     "infer.seed_power": POSITIVE,
     "infer.iterations": COUNT,
     "infer.num_workers": NOT_NEGATIVE,

@@ -35,11 +35,12 @@ class Version:
     epsilon: float
 
 
-_ZEROS = {"vgg16": 0.0, "resnet50": 0.0, "mobilenetv1": 0.0, "inception_v3": 0.0}
+# plain8, which was not published, has what the others with batch norm have.
+_ZEROS = {"vgg16": 0.0, "resnet50": 0.0, "mobilenetv1": 0.0, "inception_v3": 0.0, "plain8": 0.0}
 VERSIONS = {
     "ijcv": Version(
         final_relu=False,
-        constant={"vgg16": 0.0, "resnet50": 1.0, "mobilenetv1": 1.0, "inception_v3": 1.0},
+        constant={**_ZEROS, "resnet50": 1.0, "mobilenetv1": 1.0, "inception_v3": 1.0, "plain8": 1.0},
         replaces_ties=False,
         epsilon=1e-5,
     ),
@@ -112,6 +113,10 @@ class LocalizationBAS(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Logits of an image batch: (B, 3, H, W) -> (B, C)."""
         return self._class_map(self.backbone.extractor(image)).mean(dim=(2, 3))
+
+    def logits(self, image: Tensor) -> Tensor:
+        """The same, under the name that stages ask for."""
+        return self(image)
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """Foreground map of every class: (B, 3, H, W) -> (B, C, H / 8, W / 8) in [0, 1]; no tail is run."""

@@ -37,9 +37,9 @@ from seeds.methods.ornet_refinement import (
     masked_image,
     weighted_entropy_loss,
 )
+from wsss.backbones import Backbone, build_backbone
 from wsss.errors import ConfigError
-from wsss.optim import build_optimizer
-from wsss.training import OptimizerBuilder, Schedule
+from wsss.training import Schedule
 from wsss.weights import load_weights
 
 __all__ = [
@@ -51,7 +51,7 @@ __all__ = [
     "FineStage",
     "LowLevelGenerator",
     "Optimization",
-    "adam",
+    "SmallEvaluator",
     "area_loss",
     "choices_of",
     "weighted_entropy_loss",
@@ -94,17 +94,12 @@ def choices_of(settings: str) -> Choices:
     return CHOICES[settings]
 
 
-def adam(groups: list[dict[str, Any]], schedule: Schedule) -> torch.optim.Optimizer:
-    """Adam with the schedule's rate and weight decay."""
-    return torch.optim.Adam(groups, lr=schedule.learning_rate, weight_decay=schedule.weight_decay)
-
-
 @dataclasses.dataclass(frozen=True)
 class Optimization:
     """How one of the trainings is run.
 
     Attributes:
-        optimizer: makes the optimizer.
+        optimizer: "sgd" or "adam".
         learning_rate: at the start.
         epochs: passes over the data.
         batch_size: images per step.
@@ -113,7 +108,7 @@ class Optimization:
         weight_decay: of all parameters.
     """
 
-    optimizer: OptimizerBuilder
+    optimizer: str
     learning_rate: float
     epochs: int
     batch_size: int
@@ -121,16 +116,22 @@ class Optimization:
     momentum: float = 0.0
     weight_decay: float = 0.0
 
+    def rates(self, epochs: int) -> Mapping[str, Any]:
+        """The course of the rate over a number of epochs, for `wsss.training.Schedule`."""
+        if not self.cosine:
+            return {"type": "ConstantLR", "factor": 1.0}
+        return {"type": "CosineAnnealingLR", "T_max": epochs, "convert_to_iter_based": True}
+
     def schedule(self, **others: Any) -> Schedule:
         """The schedule for `wsss.training.train_network`; ``others`` are further settings of it."""
-        course = {"type": "CosineAnnealingLR", "T_max": self.epochs, "convert_to_iter_based": True}
         return Schedule(
             epochs=self.epochs,
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             momentum=self.momentum,
             weight_decay=self.weight_decay,
-            rates=course if self.cosine else {"type": "ConstantLR", "factor": 1.0},
+            rates=self.rates(self.epochs),
+            optimizer=self.optimizer,
             **others,
         )
 
@@ -138,16 +139,32 @@ class Optimization:
 # For CUB. ILSVRC (paper): batches of 256, "5 + 3" epochs. How the rate goes in "coarse" is not stated.
 OPTIMIZATION: Mapping[str, Optimization] = MappingProxyType(
     {
-        "coarse": Optimization(adam, 1e-3, epochs=70, batch_size=16, cosine=False),
+        "coarse": Optimization("adam", 1e-3, epochs=70, batch_size=16, cosine=False),
         "evaluator": Optimization(
-            build_optimizer, 1e-3, epochs=200, batch_size=16, cosine=True, momentum=0.9, weight_decay=5e-4
+            "sgd", 1e-3, epochs=200, batch_size=16, cosine=True, momentum=0.9, weight_decay=5e-4
         ),
-        "fine": Optimization(adam, 1e-4, epochs=30, batch_size=16, cosine=True),
+        "fine": Optimization("adam", 1e-4, epochs=30, batch_size=16, cosine=True),
     }
 )
 
 
-class Evaluator(nn.Module):
+class _Judge(nn.Module):
+    """What both evaluators are trained by."""
+
+    def training_losses(self, batch: Mapping[str, Tensor], *, step: int) -> dict[str, Tensor]:
+        """Cross entropy of whole images, for `train_network`.
+
+        Args:
+            batch: ``image`` (B, 3, 224, 224) normalized, ``tags`` (B, C) multi-hot.
+            step: not used.
+
+        Returns:
+            ``loss`` ().
+        """
+        return {"loss": multi_label_classification_loss(self(batch["image"]), batch["tags"])}
+
+
+class Evaluator(_Judge):
     """VGG16 as torchvision has it, dropout included, with a new last layer.
 
     Attributes:
@@ -186,17 +203,24 @@ class Evaluator(nn.Module):
         """Logits: (B, 3, H, W) normalized, 224 x 224 in the paper -> (B, C)."""
         return self.classifier(F.adaptive_avg_pool2d(self.features(image), 7).flatten(1))
 
-    def training_losses(self, batch: Mapping[str, Tensor], *, step: int) -> dict[str, Tensor]:
-        """Cross entropy of whole images, for `train_network`.
 
-        Args:
-            batch: ``image`` (B, 3, 224, 224) normalized, ``tags`` (B, C) multi-hot.
-            step: not used.
+class SmallEvaluator(_Judge):
+    """Any backbone with one linear layer, where the VGG16 of paper and code is too large. Ours.
 
-        Returns:
-            ``loss`` ().
-        """
-        return {"loss": multi_label_classification_loss(self(batch["image"]), batch["tags"])}
+    Attributes:
+        backbone: at stride 16.
+        classifier: on the mean of its last level.
+    """
+
+    def __init__(self, num_classes: int, *, backbone: str, pretrained: str | Path | None = None) -> None:
+        """Build the classifier; arguments as of `CoarseModel`."""
+        super().__init__()
+        self.backbone = build_backbone(backbone, pretrained=pretrained)
+        self.classifier = nn.Linear(self.backbone.channels[-1], num_classes)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """Logits: (B, 3, H, W) normalized -> (B, C)."""
+        return self.classifier(self.backbone(image)[-1].mean(dim=(2, 3)))
 
 
 class FineStage(nn.Module):
@@ -214,7 +238,7 @@ class FineStage(nn.Module):
     def __init__(
         self,
         coarse: CoarseModel,
-        evaluator: Evaluator,
+        evaluator: Evaluator | SmallEvaluator,
         *,
         choices: Choices = CHOICES["code"],
         area_weight: float = 0.02,
@@ -241,6 +265,11 @@ class FineStage(nn.Module):
         self.requires_grad_(False)
         for layer in coarse.generator.refined():
             layer.requires_grad_(True)
+
+    @property
+    def backbone(self) -> Backbone:
+        """That of the coarse model, for later stages."""
+        return self.coarse.backbone
 
     def logits(self, image: Tensor) -> Tensor:
         """Logits of the whole image by the evaluator: (B, 3, H, W) normalized -> (B, C)."""

@@ -101,7 +101,12 @@ class CoarseModel(nn.Module):
     """
 
     def __init__(
-        self, num_classes: int, *, backbone: str = "resnet50", pretrained: str | Path | None = None
+        self,
+        num_classes: int,
+        *,
+        backbone: str = "resnet50",
+        pretrained: str | Path | None = None,
+        output_stride: int = 32,
     ) -> None:
         """Build the model.
 
@@ -109,9 +114,10 @@ class CoarseModel(nn.Module):
             num_classes: C, without background.
             backbone: name for `wsss.backbones.build_backbone`; "resnet50" is the code's, "vgg16" the paper's.
             pretrained: as in `build_backbone`.
+            output_stride: of the backbone; 32 in the code.
         """
         super().__init__()
-        self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=32)
+        self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self._cut = self.backbone.strides.index(STRIDE)
         self.generator = LowLevelGenerator(num_classes, in_channels=self.backbone.channels[self._cut])
         self.classifier = nn.Linear(self.backbone.channels[-1], num_classes)

@@ -15,8 +15,12 @@ from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, OneOf, 
 GROUP = "wsss.seed_methods"
 BUILT_IN = {
     "bas": "seeds.methods.bas:BAS",
+    "bas_localization": "seeds.methods.bas_localization_method:METHOD",
+    "bcam": "seeds.methods.bcam_method:METHOD",
     "cam": "seeds.methods.cam:CAM",
     "combine": "seeds.methods.combine:COMBINE",
+    "fam": "seeds.methods.fam_method:METHOD",
+    "ornet": "seeds.methods.ornet_method:METHOD",
 }
 COMMON_RANGES: Mapping[str, Range | OneOf] = {
     "random_seed": NOT_NEGATIVE,

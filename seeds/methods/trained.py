@@ -1,7 +1,7 @@
 """The base of the methods that train networks and run them over scales and flips."""
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import nn
@@ -9,6 +9,8 @@ from torch import nn
 from seeds.contract import MapKind, Plan, Seeds, Training
 from seeds.infer import write_seeds
 from seeds.train import train_in_turn
+from wsss.backbones import build_backbone
+from wsss.datasets import DataSet
 from wsss.ranges import OneOf, Range
 from wsss.scored import scored_images
 from wsss.stage import Job
@@ -44,6 +46,33 @@ class TrainedMethod(abc.ABC):
 
     def check(self, config: Mapping[str, Any]) -> None:  # noqa: B027  refusing nothing is a fine default
         """Refuse settings that contradict each other. Here none do."""
+
+    def check_inputs(self, config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str]) -> None:
+        """Refuse weights and images that this method cannot work on; called before anything is made.
+
+        Here the backbone is built, where ``model.output_stride`` says how.
+
+        Args:
+            config: the resolved settings of the stage.
+            dataset: it was checked for what all methods need.
+            image_ids: images of the training split.
+
+        Raises:
+            ConfigError: weights do not fit.
+            DataError: the tags are not such as the method can learn from.
+        """
+        # A method without the setting has a stride of its own, and finds out when it builds its network.
+        if "output_stride" in config["model"]:
+            given = config["model"]["pretrained"]
+            build_backbone(
+                config["model"]["backbone"],
+                pretrained=None if given == "imagenet" else given,
+                output_stride=config["model"]["output_stride"],
+            )
+
+    def weights(self, config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+        """Networks with initial weights: the library's name, and as in ``model.pretrained``. Here one."""
+        return ((config["model"]["backbone"], config["model"]["pretrained"]),)
 
     def map_kind(self, config: Mapping[str, Any]) -> MapKind:
         """Here "class": one map per class."""

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from seeds.localization_backbones import LIBRARY_NAMES, build_localization_backbone
+from wsss.backbones import build_backbone
 from wsss.errors import ConfigError
 
 WEIGHTS = Path(__file__).parents[2].parent / "shared" / "data" / "weights"
@@ -19,6 +20,8 @@ def library_state_dict(name):
         return timm.create_model("mobilenetv1_100").state_dict()
     if name == "inception_v3":
         return models.inception_v3(weights=None, init_weights=False).state_dict()
+    if name == "plain8":
+        return build_backbone(name).levels.state_dict()
     if name == "vgg16":  # without its 120 million weights of a classifier
         features = models.vgg.make_layers(models.vgg.cfgs["D"])
         return {f"features.{key}": value for key, value in features.state_dict().items()}
@@ -40,6 +43,9 @@ def test_grids_and_library_weights(name, tmp_path):
     assert not [key for key in rest if not key.startswith(("fc.", "classifier.", "AuxLogits."))]
     for key, value in backbone.state_dict().items():
         torch.testing.assert_close(value, renamed[key], rtol=0, atol=0, msg=key)
+    # Under the library's names they fit networks that are cut elsewhere.
+    for key, value in backbone.library_state_dict().items():
+        torch.testing.assert_close(value, state[key], rtol=0, atol=0, msg=key)
     # What a stage saved goes in too, under our names.
     torch.save(backbone.state_dict(), tmp_path / "ours.pth")
     build_localization_backbone(name, pretrained=tmp_path / "ours.pth")
@@ -78,6 +84,18 @@ def test_imagenet_weights(name):
         if key in ("conv1.weight", "conv_stem.weight")
     )
     torch.testing.assert_close(first, expected.float(), rtol=0, atol=0)
+
+
+def test_the_demos_network_lends_its_weights_to_later_stages(tmp_path):
+    torch.manual_seed(0)
+    backbone = build_localization_backbone("plain8").eval()
+    torch.save(backbone.library_state_dict(), tmp_path / "saved.pth")
+    later = build_backbone("plain8", pretrained=tmp_path / "saved.pth").eval()
+    image = torch.randn(1, 3, 48, 64)
+    with torch.no_grad():
+        torch.testing.assert_close(later(image)[-1], backbone.tail(backbone.extractor(image)))
+    with pytest.raises(ConfigError, match="expected pretrained None or a file for plain8, got 'imagenet'"):
+        build_localization_backbone("plain8", pretrained="imagenet")
 
 
 def test_refused(tmp_path):

@@ -55,6 +55,22 @@ def test_sgd_is_torchs_with_the_same_groups_in_the_same_order(network):
         assert ours == theirs
 
 
+@pytest.mark.parametrize(
+    ("changes", "kind", "expected"),
+    [
+        ({"optimizer": "adam", "betas": (0.8, 0.99)}, torch.optim.Adam, {"betas": (0.8, 0.99)}),
+        ({"nesterov": True}, torch.optim.SGD, {"nesterov": True, "momentum": 0.8}),
+    ],
+)
+def test_adam_and_nesterov_are_torchs(network, changes, kind, expected):
+    got = build_optimizer(network.groups(), schedule(**changes), network=network)
+    assert type(got) is kind
+    assert got.defaults.items() >= {"lr": 0.1, "weight_decay": 0.3, **expected}.items()
+    assert [ids(group["params"]) for group in got.param_groups] == [
+        ids(group["params"]) for group in network.groups()
+    ]
+
+
 def test_adamw_decays_weights_alone(network):
     optimizer = build_optimizer(
         network.groups(), schedule(optimizer="adamw", betas=(0.8, 0.99)), network=network
@@ -118,7 +134,7 @@ def test_parts_of_a_group_keep_its_settings(network):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"optimizer": "adam"}, "expected optimizer 'sgd' or 'adamw', got 'adam': choose one"),
+        ({"optimizer": "lion"}, "expected optimizer 'sgd', 'adam', 'adamw', got 'lion': choose one"),
         ({"layer_decay": 0.0}, r"expected layer_decay above 0 and at most 1, got 0\.0"),
         ({"layer_decay": 1.5}, r"expected layer_decay above 0 and at most 1, got 1\.5"),
         ({"layer_decay": 0.5}, r"one of the project's backbones for layer_decay=0\.5, got a network without"),
@@ -136,6 +152,7 @@ def test_settings_need_not_be_a_schedule():
         learning_rate=1.0,
         momentum=0.0,
         weight_decay=0.0,
+        nesterov=False,
         betas=(0.9, 0.999),
         layer_decay=1.0,
     )

@@ -220,5 +220,5 @@ def test_the_schedule_names_the_optimizer(tmp_path):
     """AdamW takes steps of the rate's size, however large the gradient is: eight of .02 at most, falling."""
     weight = train(Line(), tmp_path, optimizer="adamw")
     assert 0.05 < weight < 8 * 0.02
-    with pytest.raises(ConfigError, match="expected optimizer 'sgd' or 'adamw', got 'lion'"):
+    with pytest.raises(ConfigError, match="expected optimizer 'sgd', 'adam', 'adamw', got 'lion'"):
         train(Line(), tmp_path / "other", optimizer="lion")

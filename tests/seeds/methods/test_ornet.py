@@ -17,7 +17,6 @@ from seeds.methods.ornet import (
     Evaluator,
     FineStage,
     LowLevelGenerator,
-    adam,
     area_loss,
     choices_of,
     weighted_entropy_loss,
@@ -32,6 +31,7 @@ from seeds.methods.ornet_refinement import (
     masked_image,
 )
 from wsss.errors import ConfigError
+from wsss.optim import build_optimizer
 from wsss.training import train_network
 
 REFERENCE = Path(__file__).parents[2] / "reference" / "ornet.npz"
@@ -501,7 +501,6 @@ def test_optimization_runs(training, optimizer, expected, tmp_path):
         random_seed=0,
         description="test",
         hooks=[rates],
-        optimizer=how.optimizer,
     )
     assert rates.optimizer is optimizer
     assert rates.rates == pytest.approx([how.learning_rate * share for share in expected], rel=1e-6)
@@ -509,5 +508,6 @@ def test_optimization_runs(training, optimizer, expected, tmp_path):
 
 def test_adam_takes_the_schedules_settings():
     how = dataclasses.replace(OPTIMIZATION["fine"], weight_decay=0.25)
-    optimizer = adam([{"params": [torch.zeros(1, requires_grad=True)]}], how.schedule())
+    optimizer = build_optimizer([{"params": [torch.zeros(1, requires_grad=True)]}], how.schedule())
+    assert type(optimizer) is torch.optim.Adam
     assert (optimizer.defaults["lr"], optimizer.defaults["weight_decay"]) == (1e-4, 0.25)

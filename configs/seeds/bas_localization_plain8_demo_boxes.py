@@ -1,0 +1,10 @@
+# tools/run_stage.sh seeds bas_localization_plain8_demo_boxes
+# BAS for localisation from random weights. Without pretrained weights all layers have one rate, and no map is
+# averaged with those of other classes.
+_base_ = ["../_base_/demo_boxes.py"]
+method = "bas_localization"
+model = dict(backbone="plain8", pretrained=None)
+train = dict(
+    resize=128, crop=112, epochs=40, batch_size=16, learning_rate=0.003, decay_epochs=0, poly_length=1.0
+)
+infer = dict(resize=128, threshold=0.5)

@@ -1,0 +1,178 @@
+"""Methods for localisation end to end: few images, one epoch, seeds that later stages and scores take."""
+
+import dataclasses
+
+import pytest
+
+from seeds.methods.ornet import FineStage
+from seeds.stage import STAGE
+from wsss.artifacts import MANIFEST, Artifact, read_seed
+from wsss.backbones import build_backbone
+from wsss.cli.stages import load_config
+from wsss.config import Settings
+from wsss.datasets import DataSet, build_dataset
+from wsss.engine import run_stage
+from wsss.errors import ConfigError, DataError
+from wsss.evaluate_boxes import score_boxes, seed_reader
+from wsss.thresholds import Threshold
+
+COMMON = (
+    "model.backbone=plain8", "model.pretrained=None", "train.resize=40", "train.crop=32", "train.epochs=1",
+    "train.batch_size=3", "train.num_workers=0", "infer.scales=(1.0,)", "infer.flip=True", "infer.resize=32",
+    "infer.logits=True",
+)  # fmt: skip
+FREE = ("model.frozen_levels=0", "model.batch_norm=train", "model.heads=4")
+METHODS = {
+    "bas_localization": (),
+    "bas_localization-best": ("infer.top_k=2",),
+    "bcam": FREE,
+    "bcam-cub": (*FREE, "model.layout=cub", "infer.rule=gradient_difference", "infer.threshold=0"),
+    "bcam-difference": (*FREE, "infer.rule=difference", "infer.threshold=0"),
+    "fam": (),
+    "ornet": (
+        "model.output_stride=16", "model.evaluator.backbone=plain8", "model.evaluator.pretrained=None",
+        "train.evaluator.epochs=1", "train.fine.epochs=1",
+    ),
+}  # fmt: skip
+KINDS = {name: "agnostic" for name in ("bas_localization-best", "fam", "ornet")} | {
+    name: "signed" for name in ("bcam-cub", "bcam-difference")
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """A published artifact and its data set."""
+
+    artifact: Artifact
+    dataset: DataSet
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """A folder for the data, which are made once."""
+    return tmp_path_factory.mktemp("data")
+
+
+@pytest.fixture
+def run(roots, tmp_path, caplog):
+    caplog.set_level("INFO", "wsss")
+
+    def run(name, *options, kind="demo_boxes"):
+        sizes = {"train": 6, "val": 3, "side": 96, "random_seed": 0}
+        settings = {"type": kind, "name": kind, "root": str(roots / kind), **sizes}
+        preset = tmp_path / "preset.py"
+        splits = {"train_split": "train", "val_split": "val"}
+        preset.write_text(f"method = {name.partition('-')[0]!r}\ndataset = {settings | splits}\n")
+        config = load_config("seeds", "-", path=preset, options=(*COMMON, *METHODS[name], *options))
+        artifact = run_stage(STAGE, Settings(config), dataset_name=kind, work_dir=tmp_path / "work")
+        return Run(artifact, build_dataset(settings))
+
+    return run
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_images_of_one_class_get_seeds_that_are_scored(name, run):
+    made = run(name)
+    kind = KINDS.get(name, "class")
+    assert made.artifact.manifest["maps"] == kind
+    for image_id in made.dataset.ids("train"):
+        seed = read_seed(made.artifact.file(image_id))
+        assert seed.classes.tolist() == list(made.dataset.tags(image_id))
+        assert (seed.foreground is not None) == (kind == "agnostic")
+        assert (seed.outside is not None) == (kind == "signed")
+        assert seed.logits.shape == (len(made.dataset.classes),)
+    ids = made.dataset.ids("train")
+    read = seed_reader(made.artifact, made.dataset, ids)
+    scores = score_boxes(read, made.dataset, "train", threshold=Threshold(0.5, "default"))
+    rules = {row["rule"]: row for row in scores.rows()}
+    assert rules["largest component (BAS)"]["chosen_by"] == "default"
+    assert rules["all contours (MaxBoxAccV2)"]["chosen_by"] == "oracle, train"
+    assert all(row["top1"] <= row["iou_50"] for row in rules.values() if row["top1"] is not None)
+    # Later stages may start from the backbone.
+    build_backbone("plain8", pretrained=made.artifact.backbone())
+
+
+def test_trainings_in_turn_continue_with_the_one_that_was_interrupted(run, tmp_path, caplog, monkeypatch):
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(FineStage, "training_losses", stop)
+        run("ornet")
+    train = tmp_path / "work/seeds/train"
+    assert sorted(one.parent.name for one in train.glob("*/network.pth")) == ["coarse", "evaluator"]
+    caplog.clear()
+    made = run("ornet")
+    assert "train ornet coarse: already trained" in caplog.text
+    assert "train ornet evaluator: already trained" in caplog.text
+    assert "train ornet fine: step 2/2" in caplog.text
+    assert len(made.artifact.ids) == 6
+
+
+def test_another_rule_keeps_the_training(run, caplog):
+    run("bcam")
+    caplog.clear()
+    made = run("bcam", "infer.rule=difference", "infer.threshold=0")
+    assert "already trained" in caplog.text
+    assert made.artifact.manifest["maps"] == "signed"
+
+
+@pytest.mark.parametrize("name", ["bcam-difference", "fam", "ornet"])
+def test_several_tags(name, run):
+    made = run(name, kind="demo")
+    several = 0
+    for image_id in made.artifact.ids:
+        seed, tags = read_seed(made.artifact.file(image_id)), made.dataset.tags(image_id)
+        several += len(tags) > 1
+        has_class_maps = name == "bcam-difference" or len(tags) == 1
+        assert seed.classes.tolist() == (list(tags) if has_class_maps else [])
+    assert several
+
+
+@pytest.mark.parametrize("name", ["bas_localization", "bcam-cub"])
+def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
+    with pytest.raises(
+        DataError, match=r"expected one tag for each image of demo, got another number for \d"
+    ):
+        run(name, kind="demo")
+    assert not (tmp_path / "work/seeds/train").exists()
+    made = run(name, "train.several_tags=leave_out", "train.batch_size=1", kind="demo")
+    assert "have one tag and are trained on" in caplog.text
+    assert len(made.artifact.ids) == 6
+    assert all(len(read_seed(made.artifact.file(one)).classes) for one in made.artifact.ids)
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        (
+            "bcam",
+            ("infer.rule=difference",),
+            "expected infer.threshold=0 with infer.rule='difference', got 0.15",
+        ),
+        ("bcam", ("infer.rule=largest",), "expected infer.rule one of 'cam', .*got 'largest'"),
+        ("fam", ("train.momentum=0",), "expected train.momentum above 0 with train.nesterov=True, got 0"),
+        ("fam", ("model.assumptions.part_kernel=2",), "expected an odd part_kernel, got 2"),
+        (
+            "bas_localization",
+            ("infer.top_k=9",),
+            "expected infer.top_k at most 6, the number of classes, got 9",
+        ),
+        (
+            "bas_localization",
+            ("train.layer_decay=0.5",),
+            "expected train.layer_decay=1 with method 'bas_local",
+        ),
+        ("bas_localization", ("model.backbone=resnet18",), "expected model.backbone one of 'vgg16'"),
+        (
+            "ornet",
+            ("model.settings=both",),
+            "expected model.settings one of 'paper', 'code', got 'both'",
+        ),
+        ("ornet", ("train.fine.epochs=0",), "expected train.fine.epochs"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(name, options, message, run, tmp_path):
+    with pytest.raises(ConfigError, match=message):
+        run(name, *options)
+    assert not (tmp_path / "work/seeds").exists()
