@@ -9,12 +9,13 @@ import pytest
 
 from wsss.artifacts import write_json, write_seed
 from wsss.cli import app, result_tables, results
+from wsss.cli.expected import differing_settings
 from wsss.cli.grid_table import COLUMNS
 from wsss.cli.result_tables import FOLDER, PAGES, fill, load_tables, places
-from wsss.cli.results import describe_run, differing_settings, write_results
+from wsss.cli.results import describe_run, write_results
 from wsss.cli.stages import settings_by_folder
-from wsss.config import flatten
 from wsss.errors import ConfigError, DataError
+from wsss.keys import settings_that_matter
 
 
 @pytest.fixture
@@ -32,8 +33,8 @@ def pages(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def preset():
     """Settings of the demo's seeds, flat, as a manifest holds them."""
-    _, settings = settings_by_folder("demo")["seeds"]
-    return json.loads(json.dumps(dict(flatten(settings.config)), default=str))
+    stage, settings = settings_by_folder("demo", stages=["seeds"])["seeds"]
+    return settings_that_matter(settings.config, [*stage.neutral, *stage.owned])
 
 
 @pytest.fixture
@@ -108,12 +109,15 @@ def test_settings_stand_in_the_table_where_no_command_is_known(pages, work):
     assert load_tables(pages[0])["run.artifacts"].rows[0][3] == "0.4 (oracle, train); train.epochs=7"
 
 
-def test_a_page_that_is_not_up_to_date_is_named(pages, work):
+def test_a_page_that_is_not_up_to_date_is_named(pages, work, capsys):
     call("--add", work)
     with pytest.raises(DataError, match=r"expected the tables of docs/results/ in .*page.md.*--write"):
         call()
     call("--write")
     call()
+    capsys.readouterr()
+    call("--json")
+    assert json.loads(capsys.readouterr().out)["run.classes"]["columns"] == ["class", "seeds"]
 
 
 def test_other_tables_are_not_overwritten(pages, work):

@@ -11,16 +11,15 @@ import typer
 
 from wsss.artifacts import MANIFEST, atomic_write, open_artifact
 from wsss.cli.app import app
+from wsss.cli.expected import differing_settings
 from wsss.cli.grid_table import FIGURES
-from wsss.cli.options import console, from_here
+from wsss.cli.options import AsJson, console, from_here, print_json
 from wsss.cli.plan import short_path
 from wsss.cli.result_tables import FOLDER, PAGES, fill, load_tables, places
-from wsss.cli.stages import MAKERS, settings_by_folder
-from wsss.config import Settings, flatten
+from wsss.cli.stages import MAKERS
 from wsss.errors import ConfigError, DataError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
-from wsss.stage import Stage
 
 # Of a manifest, what tables show and what says which networks may be compared.
 _KEPT = (
@@ -38,6 +37,7 @@ def results(
     ] = None,
     name: Annotated[str, typer.Option(help="Of the file for --add. Default: that of the folder.")] = "",
     write: Annotated[bool, typer.Option("--write", help="Fill the tables of the pages.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Fill the tables of docs/results.md and README.md from docs/results/*.json; add a run to these files.
 
@@ -61,6 +61,9 @@ def results(
     if write:
         return
     shown = {one for page in PAGES for one in places(page.read_text(encoding="utf-8"))}
+    if as_json:
+        print_json({one: {"columns": table.columns, "rows": table.rows} for one, table in tables.items()})
+        return
     out = console()
     for one, table in tables.items():
         out.print(f"{one}: {len(table.rows)} rows{'' if one in shown else ', on no page'}", highlight=False)
@@ -125,29 +128,6 @@ def _describe(manifest: Mapping[str, Any]) -> dict[str, Any]:
             "differs": {name: _plain(value) for name, value in differing_settings(manifest).items()},
         }
     )
-
-
-def differing_settings(manifest: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings that an artifact was made with and its preset does not have; weights are not compared.
-
-    Args:
-        manifest: of an artifact that a stage published.
-
-    Returns:
-        Dotted name -> the value; empty where there is no preset of that name.
-    """
-    known = settings_by_folder(str(manifest.get("dataset")))
-    found = known.get(manifest["name"]) or known.get(manifest["kind"])
-    return {} if found is None else _differing(manifest.get("settings") or {}, *found)
-
-
-def _differing(recorded: Mapping[str, Any], stage: Stage, settings: Settings) -> dict[str, Any]:
-    today = json.loads(json.dumps(dict(flatten(settings.config)), default=str))
-    return {
-        name: value
-        for name, value in recorded.items()
-        if not name.endswith("pretrained") and name not in stage.neutral and today.get(name) != value
-    }
 
 
 def describe_grid(file: Path) -> dict[str, Any]:

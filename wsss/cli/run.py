@@ -12,6 +12,7 @@ from rich.table import Table
 
 from wsss.artifacts import Artifact
 from wsss.cli.app import app
+from wsss.cli.expected import unexpected_figures
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
 from wsss.comparison import shares_of_full_supervision
@@ -105,6 +106,8 @@ def run(
     artifacts = [run_step(step) for step in steps]
     if is_main():
         _print_figures(artifacts, as_json=as_json)
+        for line in unexpected_figures(artifacts):
+            logger.warning("%s", line)
     exit_together()
 
 

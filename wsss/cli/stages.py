@@ -34,19 +34,20 @@ def load_config(
 
 
 def settings_by_folder(
-    dataset: str, options: Sequence[str] = ()
+    dataset: str, options: Sequence[str] = (), *, stages: Sequence[str] = tuple(STAGES)
 ) -> dict[str, tuple[Stage, settings.Settings]]:
     """Folder name (``seeds``, ``seeds-cam``, ...) -> the stage and the settings that fill it.
 
     Args:
         dataset: name of the presets; stages without one of that name are left out.
         options: overrides, as after ``--cfg-options``.
+        stages: to look at; each takes a while to import.
 
     Raises:
         ConfigError: an override that cannot be.
     """
     found = {}
-    for name in STAGES:
+    for name in stages:
         if not (CONFIG_DIR / name / f"{dataset}.py").is_file():
             continue
         stage, own = load_stage(name), settings.options_of(name, options, tuple(STAGES))
