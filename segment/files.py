@@ -1,46 +1,27 @@
 """Predictions of anyone's image files: found, labelled in turn, written in the forms that people ask for."""
 
 import dataclasses
-import glob
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from segment.infer import write_probabilities
 from segment.segmentor import WINDOW, Segmentor
-from wsss.artifacts import atomic_write, read_mask, voc_palette, write_json, write_mask
-from wsss.datasets.folder import SUFFIXES
+from wsss.artifacts import read_mask, write_json, write_mask
 from wsss.datasets.tables import read_table
 from wsss.errors import ConfigError, DataError
 from wsss.formats.masks import coco_rle
 from wsss.images import read_image, read_size
 from wsss.log import logger
-from wsss.manifests import is_inside
+from wsss.pictures import Picture, name_of, write_overlay
 from wsss.progress import track
 
 MASKS, OVERLAYS, PROBABILITIES = "masks", "overlays", "probabilities"
 RLE = "predictions.json"
 SETTINGS = "predict.json"
-_OPACITY = 0.55
-
-
-@dataclasses.dataclass(frozen=True)
-class Picture:
-    """An image to predict.
-
-    Attributes:
-        file: where it lies.
-        name: what its predictions are called: its path below the folder that was given, without suffix.
-    """
-
-    file: Path
-    name: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,30 +47,6 @@ class How:
     overlays: bool = False
     probabilities: bool = False
     rle: bool = False
-
-
-def find_pictures(inputs: Sequence[str]) -> list[Picture]:
-    """Images that files, folders, patterns and lists name.
-
-    Args:
-        inputs: image files; folders, which are searched with all below them; patterns such as ``"a/*.jpg"``;
-            text files ``.txt`` with a path in each line, relative to the list's folder.
-
-    Returns:
-        Sorted by name.
-
-    Raises:
-        DataError: an input is absent or holds no image.
-        ConfigError: two images would have predictions of the same name.
-    """
-    found = sorted({one for text in inputs for one in _pictures_in(text)}, key=lambda one: one.name)
-    for one, other in itertools.pairwise(found):
-        if one.name == other.name:
-            raise ConfigError(
-                f"expected images with names of their own, got {one.file} and {other.file}: predict them "
-                "with two calls, or give the folder above both"
-            )
-    return found
 
 
 def predict_files(
@@ -137,33 +94,6 @@ def predict_files(
         masks = ((one.name, read_mask(out_dir / MASKS / f"{one.name}.png")) for one in done)
         write_json(out_dir / RLE, coco_rle(masks, segmentor.classes))
     return unreadable
-
-
-def _pictures_in(text: str) -> Iterator[Picture]:
-    path = Path(text).expanduser()
-    if path.is_dir():
-        files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
-        named = [Picture(one, one.relative_to(path).with_suffix("").as_posix()) for one in files]
-    elif path.suffix.lower() == ".txt" and path.is_file():
-        lines = path.read_text(encoding="utf-8").split("\n")
-        listed = [line.strip() for line in lines if line.strip()]
-        named = [Picture(path.parent / one, _name_of(one)) for one in listed]
-    elif path.is_file():
-        named = [Picture(path, path.stem)]
-    else:
-        matches = sorted(glob.glob(str(path), recursive=True))
-        named = [Picture(Path(one), Path(one).stem) for one in matches if Path(one).is_file()]
-    if not named:
-        raise DataError(
-            f"expected an image, a folder with images, a pattern or a list .txt at {text}, found none: "
-            f"correct it (images end in {', '.join(sorted(SUFFIXES))})"
-        )
-    yield from named
-
-
-def _name_of(line: str) -> str:
-    name = Path(line).with_suffix("").as_posix()
-    return name if is_inside(name) else Path(name).name
 
 
 def _refuse_untagged(pictures: Sequence[Picture], tags: Mapping[str, Sequence[str]] | None) -> None:
@@ -256,29 +186,9 @@ def _write(
     out_dir: Path, picture: Picture, image: NDArray[np.uint8], labels: NDArray[np.uint8], how: How
 ) -> None:
     if how.overlays:
-        file = out_dir / OVERLAYS / f"{picture.name}.jpg"
-        with atomic_write(file) as temporary:
-            Image.fromarray(overlay(image, labels)).save(temporary, format="JPEG", quality=90)
+        write_overlay(out_dir / OVERLAYS / f"{picture.name}.jpg", image, labels)
     # Last, because a mask says that its image is done.
     write_mask(out_dir / MASKS / f"{picture.name}.png", labels)
-
-
-def overlay(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Labels in VOC's colours over the image, background left as it is.
-
-    Args:
-        image: (H, W, 3) uint8 RGB.
-        labels: (H, W) uint8.
-
-    Returns:
-        (H, W, 3) uint8 RGB.
-    """
-    drawn: Any = image.copy()
-    inside = labels > 0
-    colours = voc_palette()[labels[inside]]
-    drawn[inside] = np.round((1 - _OPACITY) * image[inside] + _OPACITY * colours).astype(np.uint8)
-    result: NDArray[np.uint8] = drawn
-    return result
 
 
 def read_tags(file: Path, classes: Sequence[str]) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
@@ -303,4 +213,4 @@ def read_tags(file: Path, classes: Sequence[str]) -> tuple[dict[str, tuple[str, 
                 f"expected tags out of the network's classes ({', '.join(classes[:5])}, ...), got "
                 f"{unknown[0]!r} in line {row.line} of {file}: correct or drop it"
             )
-    return {_name_of(row.cells["file"]): row.tags for row in rows}, remarks
+    return {name_of(row.cells["file"]): row.tags for row in rows}, remarks

@@ -173,7 +173,7 @@ def load_segmentor(path: str | Path) -> Segmentor:
     Raises:
         ArtifactError: neither of the two, or damaged.
     """
-    path = Path(path).expanduser()
+    path = Path(path).expanduser().absolute()
     if path.is_file():
         return _unpack(path)
     return _open_published(path)

@@ -8,14 +8,15 @@ import torch
 from PIL import Image
 
 import wsss
-from segment.files import How, Picture, find_pictures, overlay, predict_files, read_tags
+from segment.files import How, predict_files, read_tags
 from segment.segmentor import MARGIN, _spans, load_segmentor, pack_segmentor
 from segment.stage import STAGE
 from wsss.artifacts import read_mask, read_seed
 from wsss.config import Settings
 from wsss.engine import run_stage
-from wsss.errors import ArtifactError, ConfigError, DataError
+from wsss.errors import ArtifactError, ConfigError
 from wsss.images import read_image
+from wsss.pictures import Picture, find_pictures, overlay
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +157,7 @@ def test_files_folders_patterns_and_lists_name_images(photos, tmp_path):
     assert names(photos / "a.png", photos / "more" / "*.png") == ["a", "b"]
     (tmp_path / "list.txt").write_text("photos/a.png\n\nphotos/more/b.png\n")
     assert names(tmp_path / "list.txt") == ["photos/a", "photos/more/b"]
-    with pytest.raises(DataError, match="expected an image, a folder with images, a pattern or a list"):
+    with pytest.raises(ConfigError, match="expected an image, a folder with images, a pattern or a list"):
         names(photos / "nothing*.png")
     Image.new("RGB", (3, 3)).save(tmp_path / "a.png")
     with pytest.raises(ConfigError, match="expected images with names of their own"):

@@ -12,6 +12,7 @@ from wsss.cli import (  # noqa: F401
     evaluate,
     evaluate_boxes,
     exchange,
+    masks,
     predict,
     report,
     results,

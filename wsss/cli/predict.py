@@ -9,6 +9,7 @@ from wsss.cli.app import app
 from wsss.cli.options import AsJson, print_json
 from wsss.errors import ConfigError
 from wsss.log import logger
+from wsss.pictures import find_pictures
 
 Network = Annotated[
     Path, typer.Argument(help="A folder of the stage segment (work/NAME/segment), or a file of wsss pack.")
@@ -45,12 +46,15 @@ def predict(
     An image that cannot be read is named and the rest goes on; the exit status is 1 then. The same command
     goes on where it was stopped.
     """
+    pictures = find_pictures(inputs)
+    _refuse_absent(network)
+    factors = None if scales is None else _scales(scales)
     # Here, because torch takes its time.
-    from segment.files import MASKS, How, find_pictures, predict_files, read_tags
+    from segment.files import MASKS, How, predict_files, read_tags
     from segment.segmentor import WINDOW, load_segmentor
 
     how = How(
-        scales=None if scales is None else _scales(scales),
+        scales=factors,
         flip=flip,
         crf=crf,
         window=WINDOW if window is None else window,
@@ -59,7 +63,6 @@ def predict(
         probabilities=probabilities,
         rle=rle,
     )
-    pictures = find_pictures(inputs)
     segmentor = load_segmentor(network)
     own = None
     if tags is not None:
@@ -90,6 +93,7 @@ def pack(
     """Write a trained network with classes, normalisation, settings and figures into one file."""
     if out is None and onnx is None:
         raise ConfigError("expected a file to write, got none: name OUT or --onnx FILE")
+    _refuse_absent(network)
     from segment.segmentor import load_segmentor, pack_segmentor
 
     segmentor = load_segmentor(network)
@@ -107,6 +111,14 @@ def pack(
     else:
         for file in written.values():
             logger.info("%s (%.1f MB)", file, file.stat().st_size / 1e6)
+
+
+def _refuse_absent(network: Path) -> None:
+    if not network.expanduser().exists():
+        raise ConfigError(
+            f"expected a trained network at {network}, found nothing: give a folder of the stage segment, "
+            "such as work/NAME/segment, or a file of wsss pack"
+        )
 
 
 def _scales(text: str) -> tuple[float, ...]:

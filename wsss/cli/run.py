@@ -141,12 +141,18 @@ def _options(
     options = with_root(cfg_options, data_root)
     if split is not None:
         options.append(f"dataset.train_split={split}")
-    if weights is not None:
-        is_name = weights in ("imagenet", "seeds", "none")
-        options.append(f"model.pretrained={weights if is_name else from_here(Path(weights))}")
+    options += weights_option(weights)
     if allow_ground_truth:
         options.append("allow_ground_truth=True")
     return tuple(options)
+
+
+def weights_option(weights: str | None) -> list[str]:
+    """The override that ``--weights`` stands for."""
+    if weights is None:
+        return []
+    is_name = weights in ("imagenet", "seeds", "none")
+    return [f"model.pretrained={weights if is_name else from_here(Path(weights))}"]
 
 
 def _wanted_processes() -> int:
