@@ -11,7 +11,6 @@ import argparse
 import multiprocessing
 import resource
 import time
-import warnings
 from typing import Any
 
 import segment  # noqa: F401  (the compatibility layer comes first)
@@ -19,15 +18,16 @@ import segment  # noqa: F401  (the compatibility layer comes first)
 # isort: split
 import numpy as np
 import torch
-from mmengine.config import Config
-from mmengine.registry import DefaultScope
 from mmengine.structures import PixelData
-from mmseg.registry import MODELS
 from mmseg.structures import SegDataSample
 
 from ratios import print_ratio
 from segment.infer import predict_probabilities
-from wsss.paths import PROJECT_ROOT
+from segment.network import build_network
+from segment.settings import complete_config
+from segment.stage import STAGE
+from wsss.backbones import build_backbone
+from wsss.config import load_config
 
 CUDA = torch.cuda.is_available()
 TRAINING = {
@@ -127,18 +127,13 @@ def predict(way: Any, options: argparse.Namespace) -> tuple[float, float]:
 
 def build(options: argparse.Namespace, settings: dict[str, Any]) -> Any:
     """The network of the VOC preset on random weights, with another backbone if asked for."""
-    config = Config.fromfile(str(PROJECT_ROOT / "configs" / "segment" / "deeplabv2_r101_voc.py"))
-    config.merge_from_dict(
-        {"model": {"backbone": {"name": options.backbone, "pretrained": None}, **settings}}
-    )
+    config = load_config(STAGE, "voc", options=["model.pretrained=None"])
+    config.merge_from_dict({"model": {"backbone": {"name": options.backbone}, **settings}})
+    config.model.decode_head.in_channels = build_backbone(options.backbone).channels[-1]
     torch.manual_seed(0)
-    with DefaultScope.overwrite_default_scope("mmseg"), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="mmseg")
-        backbone = MODELS.build(config.model.backbone)
-        config.model.decode_head.in_channels = backbone.network.channels[-1]
-        network = MODELS.build(config.model)
+    network = build_network(complete_config(config, num_classes=20, masks=None).model)
     network.decode_head.init_weights()
-    return network.to("cuda" if CUDA else "cpu", memory_format=torch.channels_last)
+    return network
 
 
 def rate_of(work: Any, *, warm: int, count: int) -> float:

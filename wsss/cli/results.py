@@ -60,13 +60,13 @@ def results(
             stale.append(short_path(page))
     if write:
         return
-    shown = {one for page in PAGES for one in places(page.read_text(encoding="utf-8"))}
     if as_json:
         print_json({one: {"columns": table.columns, "rows": table.rows} for one, table in tables.items()})
-        return
-    out = console()
-    for one, table in tables.items():
-        out.print(f"{one}: {len(table.rows)} rows{'' if one in shown else ', on no page'}", highlight=False)
+    else:
+        shown = {one for page in PAGES for one in places(page.read_text(encoding="utf-8"))}
+        for one, table in tables.items():
+            place = "" if one in shown else ", on no page"
+            console().print(f"{one}: {len(table.rows)} rows{place}", highlight=False)
     if stale:
         raise DataError(
             f"expected the tables of docs/results/ in {', '.join(stale)}, got others: wsss results --write"
