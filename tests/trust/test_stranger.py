@@ -1,10 +1,8 @@
 """A work folder from a stranger: every verb opens it, nothing of it runs, nothing outside it changes."""
 
 import json
-import logging
 import pickle
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +13,6 @@ from PIL import Image
 from segment.network import plain_model
 from segment.submit import predict_split
 from wsss.artifacts import MANIFEST, open_artifact, write_json, write_mask, write_seed
-from wsss.cli import main
 from wsss.config_data import read_config_data
 from wsss.datasets import FolderDataSet
 from wsss.errors import ArtifactError
@@ -106,26 +103,7 @@ def work(tmp_path, marker):
     return work
 
 
-@pytest.fixture
-def call(monkeypatch, capfd, tmp_path):
-    """Run the command line: arguments -> (status, stdout, stderr); other errors than ours fail the test."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "250")
-    handlers = list(logging.getLogger("wsss").handlers)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["wsss", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        written = capfd.readouterr()
-        return stopped.value.code, written.out, written.err
-
-    yield run
-    logging.getLogger("wsss").handlers = handlers
-    logging.getLogger("wsss").propagate = True
-
-
-def test_every_verb_opens_it_and_runs_nothing(work, images, marker, call, tmp_path):
+def test_every_verb_opens_it_and_runs_nothing(work, images, marker, invoke, tmp_path):
     root = ("--data-root", images)
     here = ("--work-dir", work)
     truth = ("--cfg-options", f"dataset.ground_truth={tmp_path / 'truth'}")
@@ -160,7 +138,7 @@ def test_every_verb_opens_it_and_runs_nothing(work, images, marker, call, tmp_pa
         ),
     ]
     for arguments, status in calls:
-        code, out, err = call(*arguments)
+        code, out, err = invoke(*arguments)
         assert code == status, (arguments, err)
         assert "Traceback" not in err
         assert "\x1b" not in out + err

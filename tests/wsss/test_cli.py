@@ -2,10 +2,8 @@
 
 import errno
 import json
-import logging
 import re
 import shlex
-import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,30 +13,10 @@ import typer
 from PIL import Image
 
 from wsss.artifacts import read_mask, write_mask
-from wsss.cli import app, main
+from wsss.cli import app
 from wsss.cli import evaluate as evaluate_verb
 from wsss.cli import status as status_verb
 from wsss.paths import PROJECT_ROOT
-
-
-@pytest.fixture
-def invoke(monkeypatch, capfd, tmp_path):
-    """Run the command line in an empty folder: arguments -> (exit status, stdout, stderr)."""
-    monkeypatch.chdir(tmp_path)
-    # Wide enough for rich not to break the lines that the tests look for.
-    monkeypatch.setenv("COLUMNS", "250")
-    handlers = list(logging.getLogger("wsss").handlers)
-
-    def run(*arguments):
-        monkeypatch.setattr(sys, "argv", ["wsss", *map(str, arguments)])
-        with pytest.raises(SystemExit) as stopped:
-            main()
-        written = capfd.readouterr()
-        return stopped.value.code, written.out, written.err
-
-    yield run
-    logging.getLogger("wsss").handlers = handlers
-    logging.getLogger("wsss").propagate = True
 
 
 @pytest.fixture
