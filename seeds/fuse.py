@@ -89,16 +89,9 @@ def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
     Raises:
         ArtifactError: images, classes or sizes differ.
     """
-    first, *others = artifacts
-    for other in others:
-        differing = sorted(set(first.ids) ^ set(other.ids))
-        if differing:
-            raise ArtifactError(
-                f"expected seeds of the same images in {first.dir} and {other.dir}, {len(differing)} are in "
-                f"one only (first: {differing[0]}): make both for one split"
-            )
-    todo = [image_id for image_id in shard(first.ids) if not (out_dir / f"{image_id}.npz").is_file()]
-    for image_id in track(todo, "combine seeds"):
+    first = artifacts[0]
+    _check_same_images(artifacts)
+    for image_id in track(_missing(first, out_dir), "combine seeds"):
         seeds = [read_seed(artifact.file(image_id)) for artifact in artifacts]
         classes = np.sort(seeds[0].classes)
         for seed, artifact in zip(seeds, artifacts, strict=True):
@@ -110,6 +103,58 @@ def write_combined(artifacts: Sequence[Artifact], *, out_dir: Path) -> None:
                 )
         maps = combine([seed.maps[np.argsort(seed.classes)] for seed in seeds])
         write_seed(out_dir / f"{image_id}.npz", classes=classes, maps=maps, size=seeds[0].size)
+
+
+def write_fused(class_seeds: Artifact, agnostic_seeds: Artifact, *, how: How, out_dir: Path) -> None:
+    """Write published class maps, lowered by another method's class-agnostic maps, for each image without.
+
+    Both are divided by their maxima first, as class maps are published: the maps of the two networks come
+    from different functions, and their heights do not compare.
+
+    Args:
+        class_seeds: seeds with class maps.
+        agnostic_seeds: seeds of the same images with a class-agnostic map (``foreground``).
+        how: as in `fuse_foreground`.
+        out_dir: takes one ``ID.npz`` per image.
+
+    Raises:
+        ArtifactError: images or sizes differ, class maps or a class-agnostic map are missing.
+    """
+    _check_same_images((class_seeds, agnostic_seeds))
+    for image_id in track(_missing(class_seeds, out_dir), "fuse seeds"):
+        seed, other = read_seed(class_seeds.file(image_id)), read_seed(agnostic_seeds.file(image_id))
+        if other.foreground is None:
+            raise ArtifactError(
+                f"expected a class-agnostic map for {image_id} in {agnostic_seeds.dir}, found none: name "
+                "seeds with one second in 'reads', such as those of ornet or fam"
+            )
+        if not len(seed.classes) and len(other.classes):
+            raise ArtifactError(
+                f"expected class maps for {image_id} in {class_seeds.dir}, found none: name seeds with them "
+                "first in 'reads'"
+            )
+        if seed.size != other.size:
+            raise ArtifactError(
+                f"expected size {seed.size} for {image_id}, got {other.size} in {agnostic_seeds.dir}: fuse "
+                "seeds of one data set"
+            )
+        maps = fuse_foreground(normalize(seed.maps), normalize(other.foreground[None])[0], how=how)
+        write_seed(out_dir / f"{image_id}.npz", classes=seed.classes, maps=normalize(maps), size=seed.size)
+
+
+def _check_same_images(artifacts: Sequence[Artifact]) -> None:
+    first, *others = artifacts
+    for other in others:
+        differing = sorted(set(first.ids) ^ set(other.ids))
+        if differing:
+            raise ArtifactError(
+                f"expected seeds of the same images in {first.dir} and {other.dir}, {len(differing)} are in "
+                f"one only (first: {differing[0]}): make both for one split"
+            )
+
+
+def _missing(artifact: Artifact, out_dir: Path) -> list[str]:
+    return [image_id for image_id in shard(artifact.ids) if not (out_dir / f"{image_id}.npz").is_file()]
 
 
 def normalize_signed(maps: Tensor) -> tuple[Tensor, Tensor]:

@@ -15,7 +15,7 @@ from wsss.metrics import confusion_matrix, iou, mean_iou
 from wsss.progress import track
 from wsss.thresholds import IMAGE_SPECIFIC, Threshold, oracle_threshold
 
-THRESHOLDS = np.round(np.arange(0.01, 1.0, 0.01), 2)
+THRESHOLDS = np.round(np.arange(0.0, 1.0, 0.01), 2)
 
 
 @dataclasses.dataclass(frozen=True)

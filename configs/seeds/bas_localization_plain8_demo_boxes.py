@@ -3,8 +3,8 @@
 # averaged with those of other classes.
 _base_ = ["../_base_/demo_boxes.py"]
 method = "bas_localization"
-model = dict(backbone="plain8", pretrained=None)
+model = dict(backbone="plain8", pretrained=None, hidden=128)
 train = dict(
-    resize=128, crop=112, epochs=40, batch_size=16, learning_rate=0.003, decay_epochs=0, poly_length=1.0
+    resize=128, crop=112, epochs=20, batch_size=16, learning_rate=0.003, decay_epochs=0, poly_length=1.0
 )
 infer = dict(resize=128, threshold=0.5)

@@ -18,7 +18,7 @@ from refine.labels import decide
 from refine.methods import Decision, Made
 from wsss.artifacts import Seed, write_mask
 from wsss.config import Settings
-from wsss.errors import ConfigError
+from wsss.errors import ArtifactError, ConfigError
 from wsss.images import ImageFile, read_image
 from wsss.processes import map_images
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, OneOf, Range
@@ -62,8 +62,13 @@ class Crf:
         return {"seed": seed, "seed_power": settings.threshold("infer.seed_power")}
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """Refuse a seed power beside image-specific thresholds."""
+        """Refuse a seed power beside image-specific thresholds, and these where none is asked for."""
         infer = config["infer"]
+        if infer["image_specific"] and infer["threshold"] == 0:
+            raise ConfigError(
+                "expected infer.threshold above 0 with infer.image_specific=True, got 0: it is where each "
+                "map's own threshold comes to lie, set one of them"
+            )
         if infer["image_specific"] and infer["seed_power"] != 1:
             raise ConfigError(
                 "expected infer.seed_power=1 with infer.image_specific=True, got "
@@ -99,9 +104,15 @@ def read_as_set(path: Path, infer: Mapping[str, Any], tags: Sequence[int] = ()) 
         The seed whose pixels above ``threshold`` are foreground.
 
     Raises:
-        ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on.
+        ArtifactError: the file is absent or damaged, or has no thresholds although ``image_specific`` is on,
+            or no borders although ``threshold`` is 0.
     """
     seed = read_class_maps(path, tags)
+    if infer["threshold"] == 0 and seed.outside is None and len(seed.classes):
+        raise ArtifactError(
+            f"expected seeds whose method draws the objects' borders for infer.threshold=0, got others at "
+            f"{path}: set a threshold, or make seeds such as those of bcam with infer.rule=difference"
+        )
     if infer["image_specific"]:
         return seed.calibrated(infer["threshold"])
     return dataclasses.replace(seed, maps=(seed.maps ** infer["seed_power"]).astype(np.float32))

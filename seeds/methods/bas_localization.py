@@ -15,8 +15,6 @@ from seeds.localization_maps import evaluating, map_of_class, mean_map_of_best
 from seeds.losses import background_share
 from wsss.errors import ConfigError
 
-HIDDEN = 1024
-
 
 @dataclasses.dataclass(frozen=True)
 class Version:
@@ -56,7 +54,7 @@ class LocalizationBAS(nn.Module):
 
     Attributes:
         backbone: its extractor gives the features (B, N, h, w), stride 8; its tail halves their grid.
-        classifier: two 3x3 convolutions of 1024 channels and a 1x1 convolution to C classes.
+        classifier: two 3x3 convolutions and a 1x1 convolution to C classes.
         generator: 3x3 convolution to C maps with bias; a sigmoid follows.
         version: the differences between the publications, as chosen.
 
@@ -72,6 +70,7 @@ class LocalizationBAS(nn.Module):
         alpha: float,
         beta: float,
         version: str = "ijcv",
+        hidden: int = 1024,
         pretrained: str | Path | None = None,
     ) -> None:
         """Build the network; `seeds.localization_recipes.PUBLISHED` has the published settings.
@@ -82,6 +81,7 @@ class LocalizationBAS(nn.Module):
             alpha: weight of the classification of what the map shows (guidance).
             beta: weight of the map's area.
             version: name of one of `VERSIONS`.
+            hidden: channels of the classifier's 3x3 convolutions; 1024 as published.
             pretrained: as in `build_localization_backbone`.
 
         Raises:
@@ -96,11 +96,11 @@ class LocalizationBAS(nn.Module):
         self.backbone = build_localization_backbone(backbone, pretrained=pretrained)
         features, deepest = self.backbone.channels
         layers: list[nn.Module] = [
-            nn.Conv2d(deepest, HIDDEN, 3, padding=1),
+            nn.Conv2d(deepest, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(HIDDEN, HIDDEN, 3, padding=1),
+            nn.Conv2d(hidden, hidden, 3, padding=1),
             nn.ReLU(inplace=True),
-            nn.Conv2d(HIDDEN, num_classes, 1),
+            nn.Conv2d(hidden, num_classes, 1),
         ]
         self.classifier = nn.Sequential(*layers, *([nn.ReLU()] if self.version.final_relu else []))
         self.generator = nn.Conv2d(features, num_classes, 3, padding=1)

@@ -49,6 +49,7 @@ class BASLocalizationMethod(TrainedMethod):
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
             "version": "ijcv",  # of the authors' two codes; or "cvpr22", "cvpr22_ilsvrc"
+            "hidden": 1024,  # channels of the classifier's convolutions
             "alpha": 0.5,  # weight of the classification of what the map shows
             "beta": 1.5,  # weight of the map's area
         },
@@ -77,6 +78,7 @@ class BASLocalizationMethod(TrainedMethod):
         **STEP_RANGES,
         "model.backbone": OneOf(tuple(LIBRARY_NAMES)),
         "model.version": OneOf(tuple(VERSIONS)),
+        "model.hidden": COUNT,
         "model.alpha": NOT_NEGATIVE,
         "model.beta": NOT_NEGATIVE,
         "train.several_tags": OneOf(SEVERAL_TAGS),
@@ -118,6 +120,7 @@ class BASLocalizationMethod(TrainedMethod):
             alpha=model["alpha"],
             beta=model["beta"],
             version=model["version"],
+            hidden=model["hidden"],
             pretrained=model["pretrained"],
         )
         return Training(

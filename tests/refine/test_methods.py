@@ -120,8 +120,13 @@ def test_presets_take_the_settings_of_their_method():
 @pytest.mark.parametrize(
     ("method", "tables", "message"),
     [
-        ("crf", {"infer": {"threshold": 1.0}}, "expected infer.threshold above 0 and below 1, got 1.0"),
+        ("crf", {"infer": {"threshold": 1.0}}, "expected infer.threshold at least 0 and below 1, got 1.0"),
         ("crf", {"infer": {"iterations": 0}}, "expected infer.iterations at least 1, got 0"),
+        (
+            "crf",
+            {"infer": {"threshold": 0.0, "image_specific": True}},
+            "expected infer.threshold above 0 with infer.image_specific=True, got 0",
+        ),
         ("crf", {"random_seed": -1}, "expected random_seed at least 0, got -1"),
         (
             "crf",
@@ -201,6 +206,29 @@ def test_image_specific_thresholds_stand_in_for_the_fixed_one(job):
     job.config.infer.image_specific = True
     find_method("crf").write_masks(job, IDS, Clock())
     assert not masks_of(job).any()
+
+
+def test_borders_that_the_seeds_draw_need_no_threshold(job):
+    """Half a cell outside weighs as much as half a cell inside: the border lies where the sum is 0."""
+    job.config.infer.crf, job.config.infer.threshold = False, 0.0
+    with pytest.raises(ArtifactError, match=r"expected seeds whose method draws .* got others at .*a\.npz"):
+        find_method("crf").write_masks(job, IDS, Clock())
+    for one in IDS:
+        seed = read_seed(job.inputs["seeds"].file(one))
+        inside = np.where(seed.maps > 0.5, 0.9, 0)
+        write_seed(
+            job.inputs["seeds"].file(one),
+            classes=seed.classes,
+            maps=inside,
+            size=SIZE,
+            outside=np.where(inside > 0, 0, 0.9),
+        )
+    find_method("crf").write_masks(job, IDS, Clock())
+    # Cells 2 to 7 and 3 to 8 are inside; without what lies outside the border would be a cell further out.
+    expected = np.zeros(SIZE, bool)
+    expected[8:32, 12:36] = True
+    expected[[8, 8, 31, 31], [12, 35, 12, 35]] = False  # three of four cells around a corner are outside
+    np.testing.assert_array_equal(masks_of(job)[0] == 1, expected)
 
 
 def write_agnostic(job, image_id):

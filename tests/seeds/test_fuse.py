@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from seeds.fuse import combine, fuse_foreground, normalize, write_combined
+from seeds.fuse import combine, fuse_foreground, normalize, normalize_signed, write_combined, write_fused
 from wsss.artifacts import MANIFEST, SCHEMA, open_artifact, read_seed, write_json, write_seed
 from wsss.errors import ArtifactError, ConfigError
 
@@ -55,7 +55,7 @@ def test_normalize_keeps_an_empty_map_and_no_maps():
     assert normalize(np.zeros((0, 3, 3))).shape == (0, 3, 3)
 
 
-def publish(folder, seeds):
+def publish(folder, seeds, foreground=None):
     """Published seeds of images of 4 x 8 pixels: image id -> {class: its one row of two values}."""
     for image_id, maps in seeds.items():
         write_seed(
@@ -63,6 +63,7 @@ def publish(folder, seeds):
             classes=np.array(list(maps)),
             maps=np.array(list(maps.values()), float).reshape(-1, 1, 2),
             size=(4, 8),
+            foreground=None if foreground is None else np.array([foreground]),
         )
     ids = list(seeds)
     write_json(
@@ -92,3 +93,45 @@ def test_seeds_of_different_data_are_not_combined(tmp_path, other, message):
     one = publish(tmp_path / "one", {"a": {3: [1, 0]}})
     with pytest.raises(ArtifactError, match=message):
         write_combined([one, publish(tmp_path / "other", other)], out_dir=tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"), [("replace", [[0.5, 1], [1, 1]]), ("average", [[0.75, 1], [1, 2 / 3]])]
+)
+def test_class_maps_are_fused_with_another_methods_class_agnostic_map(how, expected, tmp_path):
+    one = publish(tmp_path / "one", {"a": {5: [1, 1], 3: [0.5, 0.25]}})
+    # Divided by its maximum it is [.5 1]. Class 5: [1 1] becomes [.5 1], the mean is [.75 1]. Class 3:
+    # [.5 .25], divided by its maximum [1 .5], becomes [.5 .5] and [1 1] in the end; the mean [.75 .5] becomes
+    # [1 2/3].
+    other = publish(tmp_path / "other", {"a": {}}, foreground=[0.2, 0.4])
+    write_fused(one, other, how=how, out_dir=tmp_path / "out")
+    seed = read_seed(tmp_path / "out" / "a.npz")
+    assert seed.classes.tolist() == [5, 3]
+    np.testing.assert_allclose(seed.maps[:, 0], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("seeds", "other", "foreground", "message"),
+    [
+        pytest.param(
+            {"a": {3: [1, 0]}}, {"a": {3: [1, 0]}}, None, "a class-agnostic map for a in .*other", id="none"
+        ),
+        pytest.param(
+            {"a": {}}, {"a": {3: [1, 0]}}, [1, 0], "expected class maps for a in .*one", id="no-classes"
+        ),
+        pytest.param({"a": {}}, {"b": {}}, [1, 0], "2 are in one only", id="other-images"),
+    ],
+)
+def test_what_cannot_be_fused_is_named(seeds, other, foreground, message, tmp_path):
+    one = publish(tmp_path / "one", seeds)
+    with pytest.raises(ArtifactError, match=message):
+        write_fused(
+            one, publish(tmp_path / "other", other, foreground), how="average", out_dir=tmp_path / "out"
+        )
+
+
+def test_signed_maps_are_parted_at_0():
+    inside, outside = normalize_signed(torch.tensor([[[4.0, -2.0, -8.0]], [[-1.0, -2.0, 0.0]]]))
+    np.testing.assert_allclose(inside, [[[1, 0, 0]], [[0, 0, 0]]], atol=1e-4)
+    # Cut off at the height of the maximum; all is outside where nothing is above 0.
+    np.testing.assert_allclose(outside, [[[0, 0.5, 1]], [[1, 1, 0]]], atol=1e-4)

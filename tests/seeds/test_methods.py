@@ -52,6 +52,7 @@ def test_defaults_are_the_common_ones_and_the_methods_own(tmp_path):
     assert "cut" not in cam["model"]
     assert "frozen_levels" not in bas["model"]
     assert combine["reads"] == ()
+    assert combine["infer"]["fuse"] is None
     assert load_config("seeds", "demo", path=preset(tmp_path, None))["method"] == "bas"
 
 

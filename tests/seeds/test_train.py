@@ -23,7 +23,10 @@ def build(*options, path=None):
 @pytest.mark.parametrize(
     ("option", "message"),
     [
-        ("method=bass", "expected a method out of bas, cam, combine, got 'bass': did you mean 'bas'"),
+        (
+            "method=bass",
+            "expected a method out of bas, bas_localization, .*, ornet, got 'bass': did you mean 'bas'",
+        ),
         ("infer.fuse=mean", "expected infer.fuse one of None, 'average', 'replace', got 'mean'"),
         ("train.on_dead_maps=no", "expected train.on_dead_maps one of 'stop', 'warn', got 'no'"),
         ("infer.fuse=average", "model.foreground=True for infer.fuse='average', got False"),

@@ -78,6 +78,17 @@ def test_foreground_map_and_logits_come_back(tmp_path):
     assert read_seed(tmp_path / "b.npz").logits is None
 
 
+def test_what_lies_outside_a_border_comes_back_and_moves_it_within_a_cell(tmp_path):
+    maps, outside = np.array([[[1.0, 0.0]]]), np.array([[[0.0, 0.25]]])
+    write_seed(tmp_path / "a.npz", classes=np.array([1]), maps=maps, size=(1, 8), outside=outside)
+    seed = read_seed(tmp_path / "a.npz")
+    np.testing.assert_array_equal(seed.outside, outside)
+    # Pixel centres lie at -.375, -.125, .125, ... of the cells: 1 - 1.25 x there.
+    expected = [[1, 1, 0.84375, 0.53125, 0.21875, 0, 0, 0]]
+    np.testing.assert_allclose(seed.upsample()[0], expected, atol=1e-6)
+    assert read_seed(tmp_path / "a.npz").logits is None
+
+
 def test_seed_without_classes(tmp_path):
     write_seed(tmp_path / "a.npz", classes=np.zeros(0), maps=np.zeros((0, 1, 1)), size=(4, 4))
     assert read_seed(tmp_path / "a.npz").upsample().shape == (0, 4, 4)
@@ -104,6 +115,10 @@ def test_seed_without_classes(tmp_path):
             {"logits": np.array([np.inf, 0])}, r"finite logits \(C,\), got .* 1 that", id="inf-logits"
         ),
         pytest.param({"logits": np.zeros((1, 2))}, r"got \(1, 2\)", id="logits-of-two-images"),
+        pytest.param({"outside": np.zeros((1, 9, 13))}, r"outside as \(1, 10, 13\)", id="other-outside"),
+        pytest.param(
+            {"outside": np.full((1, 10, 13), np.nan)}, "how far cells are outside", id="nan-outside"
+        ),
     ],
 )
 def test_bad_seeds_are_not_written(tmp_path, change, message):

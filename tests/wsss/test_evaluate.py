@@ -133,7 +133,7 @@ def test_image_specific_thresholds_decide_between_maps(thresholded_seeds):
 
 def test_sweep_rows_say_who_chose(thresholded_seeds):
     rows = sweep_rows(*thresholded_seeds)
-    assert [row["threshold"] for row in rows[:3]] == [0.01, 0.02, 0.03]
+    assert [row["threshold"] for row in rows[:3]] == [0.0, 0.01, 0.02]
     oracles = [row for row in rows if row["chosen"] == "oracle, train"]
     assert len(oracles) == 1
     assert oracles[0]["mIoU"] == max(row["mIoU"] for row in rows[:-1])

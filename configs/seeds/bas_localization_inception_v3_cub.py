@@ -1,0 +1,8 @@
+# tools/run_stage.sh seeds bas_localization_inception_v3_cub --data-root CUB
+# Paper, test, Top-1 / Top-5 / GT-known: 72.09 / 88.11 / 94.63 (not measured by us: it takes a GPU).
+# The conference's: --cfg-options model.version=cvpr22 train.epochs=100
+_base_ = ["../_base_/cub.py"]
+method = "bas_localization"
+model = dict(backbone="inception_v3", alpha=0.5, beta=1)
+train = dict(epochs=120, batch_size=32, decay_epochs=80)
+infer = dict(top_k=200, threshold=0.1)

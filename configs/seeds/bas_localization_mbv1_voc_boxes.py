@@ -1,0 +1,9 @@
+# tools/run_stage.sh seeds bas_localization_mbv1_voc_boxes
+# wsss evaluate boxes work/bas_localization_mbv1_voc_boxes/seeds voc_boxes
+# A short training on two CPU cores. Not measured. timm's weights start further from their training than the
+# authors' would: seeds/localization_backbones.py.
+_base_ = ["../_base_/voc_boxes.py"]
+method = "bas_localization"
+model = dict(backbone="mobilenetv1", pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth")
+train = dict(resize=224, crop=192, epochs=6, batch_size=16, decay_epochs=4)
+infer = dict(resize=224, threshold=0.5)

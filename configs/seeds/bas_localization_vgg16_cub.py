@@ -1,0 +1,8 @@
+# tools/run_stage.sh seeds bas_localization_vgg16_cub --data-root CUB
+# Paper, test, Top-1 / Top-5 / GT-known: 70.90 / 85.36 / 91.04 (not measured by us: it takes a GPU).
+# The conference's: --cfg-options model.version=cvpr22 model.beta=0.7 train.epochs=100 infer.threshold=0.15
+_base_ = ["../_base_/cub.py"]
+method = "bas_localization"
+model = dict(backbone="vgg16", alpha=0, beta=0.9)
+train = dict(epochs=120, batch_size=32, decay_epochs=80)
+infer = dict(top_k=80, threshold=0.1)

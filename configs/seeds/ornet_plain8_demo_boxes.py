@@ -1,0 +1,16 @@
+# tools/run_stage.sh seeds ornet_plain8_demo_boxes
+# wsss evaluate boxes work/ornet_plain8_demo_boxes/seeds demo_boxes
+# ORNet from random weights; the evaluator is as small as the coarse model.
+_base_ = ["../_base_/demo_boxes.py"]
+method = "ornet"
+model = dict(
+    backbone="plain8", pretrained=None, output_stride=16, evaluator=dict(backbone="plain8", pretrained=None)
+)
+train = dict(
+    resize=128,
+    crop=112,
+    epochs=10,
+    evaluator=dict(epochs=15, learning_rate=0.05),
+    fine=dict(epochs=4),
+)
+infer = dict(resize=0)
