@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from wsss.backbones import build_backbone
+from wsss.backbones.downloads import downloading
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
 
@@ -98,7 +99,9 @@ def build_localization_backbone(name: str, *, pretrained: str | Path | None = No
         )
     backbone = _BUILDERS[name]()
     if pretrained == "imagenet":
-        load_weights(backbone, _imagenet_weights(name), source=f"ImageNet weights of {name}")
+        with downloading(LIBRARY_NAMES[name], pretrained):
+            weights = _imagenet_weights(name)
+        load_weights(backbone, weights, source=f"ImageNet weights of {name}")
     elif pretrained is not None:
         load_weights(backbone, _read_state_dict(pretrained), source=str(resolve_path(pretrained)))
     return backbone

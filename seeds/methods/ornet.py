@@ -38,6 +38,7 @@ from seeds.methods.ornet_refinement import (
     weighted_entropy_loss,
 )
 from wsss.backbones import Backbone, build_backbone
+from wsss.backbones.downloads import downloading
 from wsss.errors import ConfigError
 from wsss.training import Schedule
 from wsss.weights import load_weights
@@ -186,9 +187,10 @@ class Evaluator(_Judge):
         super().__init__()
         from torchvision import models
 
-        network: Any = models.get_model(
-            "vgg16", weights="IMAGENET1K_V1" if pretrained == "imagenet" else None
-        )
+        with downloading("vgg16", pretrained):
+            network: Any = models.get_model(
+                "vgg16", weights="IMAGENET1K_V1" if pretrained == "imagenet" else None
+            )
         self.features: nn.Module = network.features
         self.classifier: nn.Sequential = network.classifier
         self.classifier[-1] = nn.Linear(cast(nn.Linear, self.classifier[-1]).in_features, num_classes)

@@ -1,7 +1,7 @@
 """ORNet as a seed method: three trainings in turn, one class-agnostic map."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from torch import nn
@@ -18,6 +18,7 @@ from seeds.methods.ornet import (
 )
 from seeds.methods.trained import TrainedMethod
 from wsss.backbones import OUTPUT_STRIDES
+from wsss.datasets import DataSet
 from wsss.optim import OPTIMIZERS
 from wsss.ranges import COUNT, NOT_NEGATIVE, OneOf, Range
 from wsss.training import Schedule
@@ -88,6 +89,13 @@ class ORNetMethod(TrainedMethod):
         "train.fine.learning_rate": NOT_NEGATIVE,
         "infer.resize": NOT_NEGATIVE,
     }
+
+    def check_inputs(self, config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str]) -> None:
+        """Weights of the coarse model and of the evaluator fit."""
+        super().check_inputs(config, dataset, image_ids)
+        evaluator = config["model"]["evaluator"]
+        if evaluator["pretrained"] != "imagenet":  # its training comes second: late for a wrong file
+            _evaluator(evaluator, len(dataset.classes))
 
     def weights(self, config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         """Those of the coarse model and of the evaluator."""

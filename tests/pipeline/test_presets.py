@@ -43,6 +43,8 @@ def test_seeds(file):
         assert len(config.reads) >= 2
         return
     config.model.pretrained = None
+    if "evaluator" in config.model:
+        config.model.evaluator.pretrained = None
     plan = Plan(config, tuple("abcdefg"), 160)
     network = build_on_meta(lambda: build_predictor(method, plan))
     assert any(parameter.shape[0] == 7 for parameter in network.parameters())

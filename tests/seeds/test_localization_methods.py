@@ -171,6 +171,7 @@ def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
             "expected model.settings one of 'paper', 'code', got 'both'",
         ),
         ("ornet", ("train.fine.epochs=0",), "expected train.fine.epochs"),
+        ("ornet", ("model.evaluator.backbone=plain9",), "expected a backbone out of .*got 'plain9'"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(name, options, message, run, tmp_path):
