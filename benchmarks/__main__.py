@@ -95,7 +95,8 @@ def main(folder: Path = FOLDER) -> None:
     print_table(outcomes)
     if options.json:
         ratios = [[one.script, value, what] for one in outcomes for value, what in one.ratios]
-        origin = {"source": "python benchmarks", "command": "python benchmarks", "commit": commit()}
+        typed = " ".join(["python benchmarks", *options.names])
+        origin = {"source": "benchmarks", "command": typed, "commit": commit()}
         write_results(options.json, {**origin, "machine": machine(), "ratios": ratios})
     sys.exit(1 if any(one.failed for one in outcomes) else 0)
 
