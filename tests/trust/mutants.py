@@ -220,7 +220,7 @@ MUTANTS = (
     ),
     Mutant(
         "seeds on the disk: grid rounded down",
-        "wsss/artifacts.py",
+        "wsss/artifacts/seeds.py",
         "((size[0] - 1) // STRIDE + 1, (size[1] - 1) // STRIDE + 1)",
         "(max(size[0] // STRIDE, 1), max(size[1] // STRIDE, 1))",
         ("tests/wsss/test_artifacts.py",),
