@@ -39,7 +39,7 @@ def results(
     write: Annotated[bool, typer.Option("--write", help="Fill the tables of the pages.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fill the tables of docs/results.md and README.md from docs/results/*.json; add a run to these files.
+    """Fill the tables of docs/results.md and other pages from docs/results/*.json; add a run to these.
 
     Without options: which tables there are, and which pages do not show them as they are (exit status 1).
     """
