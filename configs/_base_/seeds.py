@@ -1,7 +1,9 @@
 # The settings that all methods of the stage `seeds` share, with their defaults (the authors' BAS on VOC).
 # Each method adds its own, and may have other defaults for these: seeds/methods/. A key that is in neither is
 # refused. Presets need not inherit this file: what they do not set comes from here.
-method = "bas"  # "bas", "cam" (the baseline), "combine" (nothing is trained), or that of an installed package
+# "bas", "cam" (the baseline), "bas_localization", "bcam", "fam", "ornet", "combine" (nothing is trained), or that
+# of an installed package
+method = "bas"
 random_seed = 0
 score_split = None  # the split whose figures are published; None: dataset.score_split, else all images
 model = dict(
@@ -13,7 +15,7 @@ train = dict(
     crop=448,
     epochs=10,
     batch_size=16,
-    optimizer="sgd",  # or "adamw", which transformers want
+    optimizer="sgd",  # or "adam", or "adamw", which transformers want
     learning_rate=0.005,
     layer_decay=1.0,  # factor on the rate from one level of the backbone to the one below it
     momentum=1e-4,

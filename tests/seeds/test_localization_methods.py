@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from PIL import Image
 
 from seeds.methods.ornet import FineStage
 from seeds.stage import STAGE
@@ -177,4 +178,54 @@ def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
 def test_settings_that_cannot_be_are_refused(name, options, message, run, tmp_path):
     with pytest.raises(ConfigError, match=message):
         run(name, *options)
+    assert not (tmp_path / "work/seeds").exists()
+
+
+LISTS = {
+    "image_ids": "a/1.png\nb/2.png\n",
+    "class_labels": "a/1.png,0\nb/2.png,1\n",
+    "localization": "a/1.png,1,2,10,12\nb/2.png,1,2,10,12\n",
+}
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        pytest.param(
+            {"class_labels": "a/1.png,0\na/1.png,1\nb/2.png,1\n"},
+            r"expected one class for each image in .*, got more rows for 1: a/1.png: an image of a local",
+            id="two-tags",
+        ),
+        pytest.param(
+            {"localization": "a/1.png,1,2,10,12\nb/2.png,1,2,40,12\n"},
+            r"expected boxes x0 y0 x1 y1 inside their images in split train .*, got others for 1: b/2.png",
+            id="box-outside",
+        ),
+        pytest.param(
+            {"class_labels": "a/1.png,0\nc/3.png,1\n"},
+            r"a row for each image of image_ids.txt and no others, got none for 1: b/2.png and others for 1",
+            id="other-ids",
+        ),
+        pytest.param(
+            {"class_labels": "a/1.png,0\nb/2.png,2\n"},
+            r"expected images of all 3 classes in split train of wsol, got none of 1: class 2",
+            id="class-without-images",
+        ),
+    ],
+)
+def test_faulty_lists_are_one_line_before_anything_is_trained(fault, message, tmp_path):
+    for image_id in ("a/1.png", "b/2.png"):
+        (tmp_path / "data" / image_id).parent.mkdir(parents=True)
+        Image.new("RGB", (30, 20)).save(tmp_path / "data" / image_id)
+    metadata = tmp_path / "data/metadata/train"
+    metadata.mkdir(parents=True)
+    for name, text in (LISTS | fault).items():
+        (metadata / f"{name}.txt").write_text(text)
+    settings = {"type": "wsol", "root": str(tmp_path / "data"), "train_split": "train", "val_split": "train"}
+    preset = tmp_path / "preset.py"
+    preset.write_text(f'method = "bas_localization"\ndataset = {settings}\n')
+    config = load_config("seeds", "-", path=preset, options=COMMON)
+    with pytest.raises(DataError, match=message) as caught:
+        run_stage(STAGE, Settings(config), dataset_name="wsol", work_dir=tmp_path / "work")
+    assert "\n" not in str(caught.value)
     assert not (tmp_path / "work/seeds").exists()
