@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -42,11 +43,13 @@ class Answer:
         cubic: (224, 224) float in [0, 1], brought to the grid by wsolevaluation's rule.
         bilinear: the same by BAS's rule.
         rank: place of the class among the predicted ones, 0 the first; None: not predicted.
+        border: (224, 224) float, above 0 inside the border that the method draws itself; None: it draws none.
     """
 
     cubic: NDArray[Any]
     bilinear: NDArray[Any]
     rank: int | None = None
+    border: NDArray[Any] | None = None
 
 
 @dataclasses.dataclass
@@ -72,6 +75,7 @@ class BoxScores:
             "all contours": BoxAccuracy(),
             "largest component (BAS)": BoxAccuracy(),
         }
+        self.drawn = BoxAccuracy()
         self.blind = CenterBoxAccuracy()
         self.pixels = PixelScores()
         self.with_masks = 0
@@ -89,6 +93,9 @@ class BoxScores:
             }
             for name, metric in self.fixed.items():
                 metric.update(found[name], boxes, rank=answer.rank)
+            if answer.border is not None:
+                drawn = largest_component_box(answer.border, threshold=0)
+                self.drawn.update(drawn, boxes, rank=answer.rank)
             self.blind.update(boxes, rank=answer.rank)
         if mask is not None:
             self.with_masks += 1
@@ -108,11 +115,14 @@ class BoxScores:
             }
             values = self.sweep.compute()[variant]
             rows.append(_row(name, [round(float(one), 6) for one in best[variant]], oracle, values, **tops))
-        for name, metric in self.fixed.items():
+        fixed = (self.threshold.value, self.threshold.chosen_by)
+        rules = [(name, *fixed, metric) for name, metric in self.fixed.items()]
+        if self.drawn.images:
+            rules.append(("border of the method, largest component", None, "", self.drawn))
+        for name, threshold, chosen, metric in rules:
             found = metric.compute()
             tops = {f"top{k}": found[f"top{k}"] for k in TOP}
-            chosen = self.threshold.chosen_by
-            rows.append(_row(name, self.threshold.value, chosen, found["accuracy"], **tops))
+            rows.append(_row(name, threshold, chosen, found["accuracy"], **tops))
         blind = self.blind.compute()
         rows.append(_row("baseline: the whole image", None, "", blind["full_image"]))
         rows.append(_row("baseline: middle, half of the area", None, "", blind["center_half"]))
@@ -219,12 +229,14 @@ def seed_reader(
                 "check its file"
             )
         label = classes.index(dataset.classes[dataset.tags(image_id)[0] - 1]) + 1
-        own = seed.maps[seed.classes == label]
-        score_map = own[0] if len(own) else seed.foreground
-        if score_map is None:
-            score_map = np.zeros((1, 1), np.float32)
+        is_own = seed.classes == label
         rank = None if seed.logits is None else class_rank(seed.logits, label - 1)
-        return _answer(score_map, rank)
+        if seed.outside is not None and is_own.any():
+            signed = seed.maps[is_own][0] - seed.outside[is_own][0]
+            border = cv2.resize(signed, GRID[::-1], interpolation=cv2.INTER_LINEAR)
+            return dataclasses.replace(_answer(signed, rank), border=border)
+        score_map = seed.maps[is_own][0] if is_own.any() else seed.foreground
+        return _answer(np.zeros((1, 1), np.float32) if score_map is None else score_map, rank)
 
     return read
 

@@ -1,8 +1,8 @@
 # The settings that all methods of the stage `seeds` share, with their defaults (the authors' BAS on VOC).
 # Each method adds its own, and may have other defaults for these: seeds/methods/. A key that is in neither is
 # refused. Presets need not inherit this file: what they do not set comes from here.
-# "bas", "cam" (the baseline), "bas_localization", "bcam", "fam", "ornet", "combine" (nothing is trained), or that
-# of an installed package
+# "bas", "cam" (the baseline), "bas_localization", "bcam", "fam", "ornet", "combine" (nothing is trained), or
+# that of an installed package
 method = "bas"
 random_seed = 0
 score_split = None  # the split whose figures are published; None: dataset.score_split, else all images

@@ -270,11 +270,9 @@ class BCAMNet(nn.Module):
         return torch.where(norm > 0, maps * (pixels**2 / norm), maps)
 
     def seed_maps(self, image: Tensor) -> Tensor:
-        """`signed_maps` of the network's rule, cut off at 0: (B, 3, H, W) -> (B, C, h, w) >= 0.
-
-        Seeds of the rules in `THRESHOLD_FREE` are published with threshold 0.
-        """
-        return self.signed_maps(image).relu()
+        """`signed_maps` (B, C, h, w) cut off at 0; of "gradient", whose sign means nothing, at the minimum."""
+        maps = self.signed_maps(image)
+        return maps - maps.amin(dim=(2, 3), keepdim=True) if self.rule == "gradient" else maps.relu()
 
     def gradient_maps(self, image: Tensor, label: Tensor, *, one_sign: bool = False) -> tuple[Tensor, Tensor]:
         """Object and background map of one class per image, as the authors' gradient rule gives them.

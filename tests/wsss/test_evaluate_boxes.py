@@ -133,6 +133,28 @@ def test_a_class_agnostic_map_takes_the_place_of_the_class(dataset, root):
     )
 
 
+def test_a_border_that_the_method_draws_needs_no_threshold(dataset, root):
+    """Values rise from the box on to the left edge: no threshold gives the box, the border does."""
+    artifact = publish(root / "seeds", BOXES)
+    for image_id, box in BOXES.items():
+        within = inside(box, grid=grid_of(SIZE))
+        slope = np.linspace(1, 0.1, within.shape[1])
+        write_seed(
+            artifact.file(image_id),
+            classes=np.array([1 + "ab".index(image_id[0])]),
+            maps=(within * slope)[None],
+            size=SIZE,
+            outside=((1 - within) * slope)[None],
+        )
+    read = seed_reader(artifact, dataset, dataset.ids("val"))
+    rows = {row["rule"]: row for row in score_boxes(read, dataset, "val", threshold=HALF).rows()}
+    drawn = rows["border of the method, largest component"]
+    assert (drawn["iou_70"], drawn["threshold"], drawn["chosen_by"]) == (100, None, "")
+    plain = seed_reader(publish(root / "plain", BOXES), dataset, dataset.ids("val"))
+    rules = {row["rule"] for row in score_boxes(plain, dataset, "val", threshold=HALF).rows()}
+    assert "border of the method, largest component" not in rules
+
+
 def test_an_image_without_a_map_of_its_class_is_not_found(dataset, root):
     artifact = publish(root / "seeds", BOXES)
     write_seed(artifact.file("a/1.jpg"), classes=np.array([2]), maps=np.ones((1, *grid_of(SIZE))), size=SIZE)
