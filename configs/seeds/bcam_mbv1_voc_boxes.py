@@ -10,4 +10,4 @@ model = dict(
     heads=20,
 )
 train = dict(resize=224, crop=192, epochs=6, learning_rate=0.001, momentum=0.9, nesterov=True, decay_epochs=5)
-infer = dict(rule="gradient", resize=224, scales=(1.0,), threshold=0.3)
+infer = dict(rule="gradient", resize=224, scales=(1.0,), threshold=0.5)

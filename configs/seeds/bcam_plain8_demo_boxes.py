@@ -5,4 +5,4 @@ _base_ = ["../_base_/demo_boxes.py"]
 method = "bcam"
 model = dict(backbone="plain8", pretrained=None, layout="cub", heads=10)
 train = dict(resize=128, crop=112, epochs=20, learning_rate=0.05, momentum=0.9, head_factor=1.0)
-infer = dict(rule="gradient", scales=(0.5, 1.0), threshold=0.3)
+infer = dict(rule="gradient", scales=(0.5, 1.0), threshold=0.5)

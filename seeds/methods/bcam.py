@@ -270,7 +270,7 @@ class BCAMNet(nn.Module):
         return torch.where(norm > 0, maps * (pixels**2 / norm), maps)
 
     def seed_maps(self, image: Tensor) -> Tensor:
-        """`signed_maps` (B, C, h, w) cut off at 0; of "gradient", whose sign means nothing, at the minimum."""
+        """`signed_maps` (B, C, h, w) cut off at 0; of "gradient", whose sign means nothing, at the lowest."""
         maps = self.signed_maps(image)
         return maps - maps.amin(dim=(2, 3), keepdim=True) if self.rule == "gradient" else maps.relu()
 
