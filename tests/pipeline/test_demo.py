@@ -1,6 +1,7 @@
 """All three stages on a reduced demo, through the command line, as a user runs them."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -129,3 +130,23 @@ def test_missing_input_names_the_command_that_makes_it(folders):
     assert done.returncode == 1
     assert "tools/run_stage.sh seeds demo" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_python_of_its_page_runs_as_printed(folders, tmp_path, monkeypatch, capsys):
+    for name in ("work", "data"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "demo").symlink_to(folders[0] / name)
+    page = (PROJECT_ROOT / "docs" / "python-api.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```python\n(.*?)^```", page, re.M | re.S)
+    monkeypatch.chdir(tmp_path)
+    names = {}
+    # The data set of the second block would be made in the checkout.
+    exec(blocks[0], names)
+    exec(blocks[1].replace("data/short", str(tmp_path / "data" / "short")), names)
+    assert len(blocks) == 2
+    assert names["probabilities"].shape[1:] == names["labels"].shape == names["image"].shape[:2]
+    assert names["artifact"].dir == tmp_path / "work" / "short" / "seeds"
+    assert (
+        names["artifact"].manifest["figures"]["mIoU"]
+        == eval(capsys.readouterr().out.splitlines()[-1])["mIoU"]
+    )
