@@ -15,6 +15,7 @@ from wsss.cli.grid import read_grid
 from wsss.cli.grid_jobs import Runner, environments, is_done, plan_grid
 from wsss.cli.grid_table import COLUMNS, means, table_rows, write_table
 from wsss.errors import ConfigError, WsssError
+from wsss.paths import PROJECT_ROOT
 
 TINY = [
     "dataset.train=8", "dataset.val=2", "dataset.side=96", "seeds.train.epochs=1", "seeds.train.batch_size=4",
@@ -87,6 +88,18 @@ def test_a_broken_grid_is_refused(grid_of, content, message):
     with pytest.raises(ConfigError, match="expected") as raised:
         grid_of(**content)
     assert message in str(raised.value)
+
+
+def test_the_grids_that_are_here_name_configs_that_are_here():
+    files = sorted((PROJECT_ROOT / "benchmarks" / "grids").glob("*.py"))
+    assert len(files) >= 4
+    for file in files:
+        grid = read_grid(file)
+        for stage, axis in (("seeds", grid.methods), ("refine", grid.refine)):
+            for entry in axis:
+                for dataset in grid.datasets:
+                    config = entry.config_file(stage, dataset.name, file.parent)
+                    assert config.is_file(), f"{file.name}: {config}"
 
 
 def test_a_grid_that_does_not_run_is_refused(tmp_path):
