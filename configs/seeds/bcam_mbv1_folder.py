@@ -6,4 +6,4 @@ _base_ = ["../_base_/folder.py"]
 method = "bcam"
 model = dict(backbone="mobilenetv1_100", heads=20)
 train = dict(resize=224, crop=192, epochs=12, learning_rate=0.003, momentum=0.9)
-infer = dict(rule="difference", threshold=0, scales=(0.5, 0.75, 1.0))
+infer = dict(rule="difference", threshold=0.0, scales=(0.5, 0.75, 1.0))

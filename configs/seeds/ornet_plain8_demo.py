@@ -1,10 +1,14 @@
 # tools/run_stage.sh seeds ornet_plain8_demo
-# ORNet from random weights; the evaluator is as small as the coarse model. Images with several tags have its
+# ORNet from random weights; generator and evaluator are small. Images with several tags have its
 # class-agnostic map alone: fuse_ornet_demo.py gives them class maps.
 _base_ = ["../_base_/demo.py"]
 method = "ornet"
 model = dict(
-    backbone="plain8", pretrained=None, output_stride=16, evaluator=dict(backbone="plain8", pretrained=None)
+    backbone="plain8",
+    pretrained=None,
+    output_stride=16,
+    generator_channels=(32, 64, 128),
+    evaluator=dict(backbone="plain8", pretrained=None),
 )
 train = dict(
     resize=128, crop=112, epochs=10, evaluator=dict(epochs=15, learning_rate=0.05), fine=dict(epochs=4)

@@ -1,10 +1,14 @@
 # tools/run_stage.sh seeds ornet_plain8_demo_boxes
 # wsss evaluate boxes work/ornet_plain8_demo_boxes/seeds demo_boxes
-# ORNet from random weights; the evaluator is as small as the coarse model.
+# ORNet from random weights; generator and evaluator are small.
 _base_ = ["../_base_/demo_boxes.py"]
 method = "ornet"
 model = dict(
-    backbone="plain8", pretrained=None, output_stride=16, evaluator=dict(backbone="plain8", pretrained=None)
+    backbone="plain8",
+    pretrained=None,
+    output_stride=16,
+    generator_channels=(32, 64, 128),
+    evaluator=dict(backbone="plain8", pretrained=None),
 )
 train = dict(
     resize=128,

@@ -34,17 +34,26 @@ class LowLevelGenerator(nn.Module):
         attention: 3x3 convolution to the map, no bias; `norm` and a sigmoid follow.
     """
 
-    def __init__(self, num_classes: int, *, in_channels: int = 64) -> None:
+    def __init__(
+        self, num_classes: int, *, in_channels: int = 64, channels: tuple[int, int, int] = (128, 256, 512)
+    ) -> None:
         """Build the generator.
 
         Args:
             num_classes: C, without background; also the channels of the last block.
             in_channels: of the low-level feature.
+            channels: of the three lower grids; those of the code are the default.
         """
         super().__init__()
-        self.down = nn.ModuleList([_block(in_channels, 128), _block(128, 256), _block(256, 512)])
+        first, second, third = channels
+        joined = (first + second) // 2
+        self.down = nn.ModuleList([_block(in_channels, first), _block(first, second), _block(second, third)])
         self.up = nn.ModuleList(
-            [_block(256 + 512, 256), _block(128 + 256, 192), _block(in_channels + 192, num_classes)]
+            [
+                _block(second + third, second),
+                _block(first + second, joined),
+                _block(in_channels + joined, num_classes),
+            ]
         )
         self.auxiliary = nn.Conv2d(num_classes, num_classes, 1, bias=False)
         self.attention = nn.Conv2d(num_classes, 1, 3, padding=1, bias=False)
@@ -107,6 +116,7 @@ class CoarseModel(nn.Module):
         backbone: str = "resnet50",
         pretrained: str | Path | None = None,
         output_stride: int = 32,
+        channels: tuple[int, int, int] = (128, 256, 512),
     ) -> None:
         """Build the model.
 
@@ -115,11 +125,14 @@ class CoarseModel(nn.Module):
             backbone: name for `wsss.backbones.build_backbone`; "resnet50" is the code's, "vgg16" the paper's.
             pretrained: as in `build_backbone`.
             output_stride: of the backbone; 32 in the code.
+            channels: of the generator, as there.
         """
         super().__init__()
         self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self._cut = self.backbone.strides.index(STRIDE)
-        self.generator = LowLevelGenerator(num_classes, in_channels=self.backbone.channels[self._cut])
+        self.generator = LowLevelGenerator(
+            num_classes, in_channels=self.backbone.channels[self._cut], channels=channels
+        )
         self.classifier = nn.Linear(self.backbone.channels[-1], num_classes)
 
     def extract(self, image: Tensor) -> Tensor:

@@ -19,6 +19,7 @@ from seeds.methods.ornet import (
 from seeds.methods.trained import TrainedMethod
 from wsss.backbones import OUTPUT_STRIDES
 from wsss.datasets import DataSet
+from wsss.errors import ConfigError
 from wsss.optim import OPTIMIZERS
 from wsss.ranges import COUNT, NOT_NEGATIVE, OneOf, Range
 from wsss.training import Schedule
@@ -38,6 +39,7 @@ class ORNetMethod(TrainedMethod):
         "model": {
             "output_stride": 32,  # of the coarse model
             "settings": "code",  # or "paper": two systems, seeds/methods/ornet.py; the paper's has vgg16
+            "generator_channels": (128, 256, 512),  # of its three lower grids
             "area_weight": 0.02,
             "entropy_weight": 1.5,
             # "vgg16" is torchvision's with its linear layers (also for `pretrained`); any other network of
@@ -77,6 +79,7 @@ class ORNetMethod(TrainedMethod):
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.output_stride": OneOf(OUTPUT_STRIDES),
         "model.settings": OneOf(tuple(CHOICES)),
+        "model.generator_channels": COUNT,
         "model.area_weight": NOT_NEGATIVE,
         "model.entropy_weight": NOT_NEGATIVE,
         "train.evaluator.epochs": COUNT,
@@ -89,6 +92,12 @@ class ORNetMethod(TrainedMethod):
         "train.fine.learning_rate": NOT_NEGATIVE,
         "infer.resize": NOT_NEGATIVE,
     }
+
+    def check(self, config: Mapping[str, Any]) -> None:
+        """The generator has three lower grids."""
+        given = config["model"]["generator_channels"]
+        if len(given) != 3:
+            raise ConfigError(f"expected three model.generator_channels, got {tuple(given)}: correct them")
 
     def check_inputs(self, config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str]) -> None:
         """Weights of the coarse model and of the evaluator fit."""
@@ -120,6 +129,7 @@ class ORNetMethod(TrainedMethod):
                 backbone=model["backbone"],
                 pretrained=model["pretrained"],
                 output_stride=model["output_stride"],
+                channels=tuple(model["generator_channels"]),
             )
         elif training == "evaluator":
             network = _evaluator(model["evaluator"], len(plan.classes))

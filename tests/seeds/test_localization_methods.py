@@ -31,7 +31,8 @@ METHODS = {
     "bcam-difference": (*FREE, "infer.rule=difference", "infer.threshold=0"),
     "fam": (),
     "ornet": (
-        "model.output_stride=16", "model.evaluator.backbone=plain8", "model.evaluator.pretrained=None",
+        "model.output_stride=16", "model.generator_channels=(8,8,8)",
+        "model.evaluator.backbone=plain8", "model.evaluator.pretrained=None",
         "train.evaluator.epochs=1", "train.fine.epochs=1",
     ),
 }  # fmt: skip
@@ -172,6 +173,7 @@ def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
             "expected model.settings one of 'paper', 'code', got 'both'",
         ),
         ("ornet", ("train.fine.epochs=0",), "expected train.fine.epochs"),
+        ("ornet", ("model.generator_channels=(8,8)",), r"expected three .*channels, got \(8, 8\)"),
         ("ornet", ("model.evaluator.backbone=plain9",), "expected a backbone out of .*got 'plain9'"),
     ],
 )
