@@ -23,6 +23,7 @@ OF_MANIFESTS = {
 OF_BOXES = {
     "GT-known, oracle": ("largest contour (MaxBoxAcc)", "iou_50"),
     "GT-known, fixed": ("largest component", "iou_50"),
+    "GT-known, own border": ("border of the method", "iou_50"),
     "MaxBoxAccV2": ("all contours (MaxBoxAccV2)", "mean"),
     "Top-1 Loc": ("largest contour (MaxBoxAcc)", "top1"),
     "whole image, IoU .5": ("baseline: the whole image", "iou_50"),
