@@ -17,6 +17,7 @@ from wsss.cli import (  # noqa: F401
     report,
     results,
     run,
+    show,
     status,
     submit,
 )
