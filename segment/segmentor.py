@@ -22,6 +22,7 @@ from wsss.config_data import read_config_data
 from wsss.crf import crf_probabilities
 from wsss.datasets.tables import likeness
 from wsss.errors import ArtifactError, ConfigError
+from wsss.weights import reason_of
 
 # Longer sides go through windows: probabilities take 4 (C + 1) bytes a pixel, several times over.
 WINDOW = 1536
@@ -246,16 +247,16 @@ def _unpack(file: Path) -> Segmentor:
             raise ValueError("no scale")
     # A damaged file may raise nearly anything, whichever bytes were hit.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        raise ArtifactError(f"expected a packed network at {file}, got: {reason}: {advice}") from error
+        raise ArtifactError(
+            f"expected a packed network at {file}, got: {reason_of(error)}: {advice}"
+        ) from error
     plain = plain_model(ConfigDict(model), file)
     network = build_network(plain)
     try:
         network.load_state_dict(content["state_dict"])
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ArtifactError(
-            f"expected the weights of its network in {file}, got: {reason}: {advice}"
+            f"expected the weights of its network in {file}, got: {reason_of(error)}: {advice}"
         ) from error
     return Segmentor(network, classes, plain, infer, facts)
 

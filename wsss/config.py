@@ -123,7 +123,11 @@ def load_settings(
         try:
             apply_options(config, [option], owned=stage.owned)
         except UnknownKeyError as error:
-            unused[option] = _with_owners(str(error), option.partition("=")[0], stage, config.get("method"))
+            key = option.partition("=")[0]
+            # A table that this method has as well: the key inside it is the mistake.
+            is_own_table = any(name.startswith(f"{key}.") for name, _ in flatten(config))
+            method = config.get("method")
+            unused[option] = str(error) if is_own_table else _with_owners(str(error), key, stage, method)
     used = tuple(option for option in options if option not in unused)
     return Settings(config, file, used, unused, common)
 
@@ -387,5 +391,8 @@ def _parse(text: str) -> Any:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.0)
+    # A name without its table, or without a word of it: `epochs`, `seed`.
+    last = name.rpartition(".")[2]
+    longer = [one for one in known if last in (tail := one.rpartition(".")[2]).split("_") or last == tail]
+    close = difflib.get_close_matches(name, longer or known, n=1, cutoff=0.0)
     return f"did you mean {close[0]!r}?" if close else "the config has no keys"

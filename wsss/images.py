@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from wsss.errors import DataError
-from wsss.limits import UNREADABLE, open_picture
+from wsss.limits import FORMATS, UNREADABLE, open_picture
 from wsss.log import logger
 from wsss.progress import track
 
@@ -181,7 +181,8 @@ def _opened(path: Path) -> Iterator[Image.Image]:
     except UNREADABLE as error:
         reason = (str(error).replace(str(path), "the file").splitlines() or [type(error).__name__])[0]
         raise DataError(
-            f"expected a whole image at {path}, got: {reason}: replace the file or leave it out"
+            f"expected a whole image at {path}, got: {reason}: replace the file ({', '.join(FORMATS)}) or "
+            "leave it out"
         ) from error
 
 

@@ -30,7 +30,7 @@ def find_config(stage: str, dataset: str, *, path: str | Path | None = None) -> 
     every = sorted(one.stem for one in file.parent.glob("*.py"))
     # Those of whole data sets come first in mind; the others name a method and a backbone too.
     plain = [one for one in every if (CONFIG_DIR / "_base_" / f"{one}.py").is_file()]
-    close = difflib.get_close_matches(dataset, every, n=1)
+    close = difflib.get_close_matches(dataset.lower(), every, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
     more = f", or one of {len(every) - len(plain)} more in {file.parent}" if len(every) > len(plain) else ""
     raise ConfigError(

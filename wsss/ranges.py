@@ -66,7 +66,7 @@ class Precision(OneOf):
         return super().holds(value) and torch.cuda.is_available()
 
     def __str__(self) -> str:
-        return f"{super().__str__()} (fp16 needs a GPU)"
+        return f"{super().__str__()} (fp16 needs a GPU, bf16 does not)"
 
 
 POSITIVE = Range(0, above=True)

@@ -1,6 +1,7 @@
 """Files of weights: written whole or not at all, read without running code that they may hold."""
 
 import hashlib
+import pickle
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,9 +53,8 @@ def load_weights(path: str | Path, *, what: str, setting: str | None = None) -> 
         content: Any = torch.load(file, map_location="cpu", weights_only=True)
     # A damaged file may raise nearly anything, whichever bytes were hit.
     except Exception as error:
-        reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
         raise ConfigError(
-            f"expected a PyTorch state dict in {file}, got: {reason}: replace it with {what}"
+            f"expected a PyTorch state dict in {file}, got: {reason_of(error)}: replace it with {what}"
         ) from error
     if isinstance(content, Mapping):
         content = next((content[one] for one in _ENTRIES if isinstance(content.get(one), Mapping)), content)
@@ -81,6 +81,14 @@ def sha256_of(path: str | Path, *, what: str = "weights", setting: str | None = 
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def reason_of(error: Exception) -> str:
+    """Why torch could not read a file, in one line."""
+    # What torch says here is advice to run whatever code the file holds.
+    if isinstance(error, pickle.UnpicklingError):
+        return "other things than tensors"
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
 def _existing(path: str | Path, what: str, setting: str | None) -> Path:

@@ -125,8 +125,11 @@ def test_a_missing_input_names_the_command_that_makes_it(ask):
 
 
 def test_missing_data_is_found_before_the_first_stage(ask, tmp_path):
-    with pytest.raises(DataError, match=r"^seeds: "):
+    with pytest.raises(ConfigError, match=r"^seeds: .*nowhere, found none"):
         ask("all", f"dataset.root={tmp_path / 'nowhere'}", dataset="voc")
+    (tmp_path / "JPEGImages").mkdir()
+    with pytest.raises(DataError, match=r"^seeds: expected the folder ImageSets"):
+        ask("all", f"dataset.root={tmp_path}", dataset="voc")
 
 
 def test_given_seeds_replace_the_stage_that_makes_them(ask, published_seeds):

@@ -33,6 +33,8 @@ class _Verbs(typer.core.TyperGroup):
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """The verb that the first word names, or the first two."""
         both = " ".join(args[:2])
+        if args[0] in ("seeds", "refine", "segment", "all"):
+            raise ConfigError(f"expected a verb, got the stage {args[0]!r}: wsss run {shlex.join(args)}")
         if both in self.commands and len(args) > 1:
             return both, self.commands[both], args[2:]
         return super().resolve_command(ctx, args)
@@ -73,6 +75,11 @@ def main() -> None:
             logger.error("%s", said)
             sys.exit(2 if isinstance(said, ConfigError) else 1)
         show()
+        if "unexpected extra argument" in str(error):
+            sys.stderr.write(
+                "Put a path with spaces in quotes, and settings behind --cfg-options as KEY=VALUE without "
+                "spaces.\n"
+            )
         sys.exit(int(getattr(error, "exit_code", 2)))
     sys.exit(status if isinstance(status, int) else 0)
 

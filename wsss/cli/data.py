@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, console, from_here, print_json
+from wsss.cli.options import AsJson, console, from_here, is_there, print_json
 from wsss.config import load_dataset_settings
 from wsss.datasets import FolderDataSet, build_dataset
 from wsss.datasets.base import name_some
@@ -78,11 +78,14 @@ def voc(
 
 @data.command(epilog="Example: wsss data folder --images photos --tags tags.csv")
 def folder(
-    images: Annotated[Path, typer.Option(help="Folder of the images; subfolders count.")],
+    images: Annotated[Path, typer.Option(callback=is_there, help="Folder of the images; subfolders count.")],
     tags: Annotated[
-        Path | None, typer.Option(help="CSV with file,tags. Default: tags.csv in the folder.")
+        Path | None,
+        typer.Option(callback=is_there, help="CSV with file,tags. Default: tags.csv in the folder."),
     ] = None,
-    ground_truth: Annotated[Path | None, typer.Option(help="Folder of masks ID.png, for scores.")] = None,
+    ground_truth: Annotated[
+        Path | None, typer.Option(callback=is_there, help="Folder of masks ID.png, for scores.")
+    ] = None,
     exif: Annotated[
         str, typer.Option(help="apply: turn photos as their headers ask; keep: take them as they are stored.")
     ] = "apply",

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, is_there, print_json, with_root
 from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError
@@ -23,7 +23,9 @@ SWEEP = "refine.sweep:sweep_masks"
 
 @app.command(epilog="Example: wsss evaluate work/demo/masks demo --sweep")
 def evaluate(
-    folder: Annotated[Path, typer.Argument(help="A published folder of seeds, masks or predictions.")],
+    folder: Annotated[
+        Path, typer.Argument(callback=is_there, help="A published folder of seeds, masks or predictions.")
+    ],
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     split: Annotated[
         str | None,

@@ -7,7 +7,7 @@ import typer
 
 from wsss.artifacts import Artifact, open_artifact
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, is_there, print_json, with_root
 from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.formats import (
@@ -27,8 +27,8 @@ exports = typer.Typer(no_args_is_help=True, help="Write seeds or masks in anothe
 app.add_typer(imports, name="import")
 app.add_typer(exports, name="export")
 
-Source = Annotated[Path, typer.Argument(help="The files to import.")]
-Published = Annotated[Path, typer.Argument(help="A published folder.")]
+Source = Annotated[Path, typer.Argument(callback=is_there, help="The files to import.")]
+Published = Annotated[Path, typer.Argument(callback=is_there, help="A published folder.")]
 Target = Annotated[Path, typer.Argument(help="The folder to write.")]
 Dataset = Annotated[
     str | None,

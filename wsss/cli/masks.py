@@ -10,7 +10,7 @@ import typer
 
 from wsss.artifacts import read_mask
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, from_here, print_json
+from wsss.cli.options import AsJson, from_here, is_there, print_json
 from wsss.cli.plan import Request, make_plan, print_plan
 from wsss.cli.run import Weights, weights_option
 from wsss.config import load_dataset_settings
@@ -43,10 +43,13 @@ _REFINE = {Effort.QUICK: "crf_folder.py", Effort.THOROUGH: "irn_mbv1_folder.py"}
 
 @app.command(epilog="Example: wsss masks photos --out photo-masks --effort quick")
 def masks(
-    images: Annotated[Path, typer.Argument(help="The folder of images.")],
+    images: Annotated[Path, typer.Argument(callback=is_there, help="The folder of images.")],
     out: Annotated[Path, typer.Option(help="The folder to write: masks/ID.png, overlays/ID.jpg, work/.")],
     tags: Annotated[
-        Path | None, typer.Option(help="The CSV with the columns file and tags. Default: IMAGES/tags.csv")
+        Path | None,
+        typer.Option(
+            callback=is_there, help="The CSV with the columns file and tags. Default: IMAGES/tags.csv"
+        ),
     ] = None,
     effort: Annotated[
         Effort,

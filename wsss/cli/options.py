@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from wsss.errors import ConfigError
 from wsss.log import printable
 
 DataRoot = Annotated[Path | None, typer.Option(help="Where the data set lies.")]
@@ -19,6 +20,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 def from_here(path: Path | None) -> Path | None:
     """Paths on the command line start at the folder that the command is given in, not at the project."""
     return None if path is None else path.expanduser().absolute()
+
+
+def is_there(param: typer.CallbackParam, value: Path | None) -> Path | None:
+    """Let a path of the call through that leads somewhere; a callback of typer.
+
+    Raises:
+        ConfigError: nothing is there.
+    """
+    path = from_here(value)
+    if path is not None and not path.exists():
+        name = next((one for one in param.opts if one.startswith("-")), str(param.name).upper())
+        raise ConfigError(
+            f"expected a file or folder at {path}, found none: correct {name}, or make it first"
+        )
+    return value
 
 
 def with_root(options: list[str] | None, data_root: Path | None) -> list[str]:

@@ -102,14 +102,34 @@ def make_plan(request: Request) -> list[Step]:
 
 def _check_request(request: Request) -> None:
     if request.stage != "all" and request.stage not in STAGES:
-        raise ConfigError(
-            f"expected a stage out of {', '.join(STAGES)} or all, got {request.stage!r}: correct the command"
+        close = difflib.get_close_matches(request.stage, [*STAGES, "all"], n=1)
+        is_swapped = request.dataset in (*STAGES, "all")
+        meant = (
+            f"{request.dataset} {request.stage}"
+            if is_swapped
+            else f"{(close or ['all'])[0]} {request.dataset}"
         )
+        raise ConfigError(
+            f"expected a stage out of {', '.join(STAGES)} or all, got {request.stage!r}: did you mean "
+            f"'{meant}'?"
+        )
+    if request.variant != Path(request.variant).name:
+        raise ConfigError(f"expected a name without folders, got --variant {request.variant}: correct it")
+    _expect_folder(request.work_dir)
     if request.stage == "all" and request.config is not None:
         raise ConfigError("expected one stage with --config, got all: run the stages one by one")
     # Before the stages are imported, which takes seconds.
     for name in STAGES if request.stage == "all" else (request.stage,):
         find_config(name, request.dataset, path=request.config)
+
+
+def _expect_folder(work_dir: Path) -> None:
+    """Refuse a work folder that cannot be made because a file is in its place."""
+    first = next(one for one in (work_dir, *work_dir.parents) if one.exists())
+    if not first.is_dir():
+        raise ConfigError(
+            f"expected a folder for artifacts at {work_dir}, {first} is a file: change --work-dir"
+        )
 
 
 def _load(name: str, request: Request) -> list[_Planned]:
@@ -153,6 +173,8 @@ def _closest(messages: Sequence[str], key: str) -> str:
         if "it is a setting of" in message:
             return 2.0
         nearest = message.rpartition("did you mean '")[2].partition("'")[0]
+        if nearest.rpartition(".")[2] == key.rpartition(".")[2]:
+            return 1.0
         return difflib.SequenceMatcher(None, key, nearest).ratio()
 
     return max(messages, key=likeness)

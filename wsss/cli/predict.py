@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, print_json
+from wsss.cli.options import AsJson, is_there, print_json
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.pictures import find_pictures
 
 Network = Annotated[
-    Path, typer.Argument(help="A folder of the stage segment (work/NAME/segment), or a file of wsss pack.")
+    Path,
+    typer.Argument(
+        callback=is_there, help="A folder of the stage segment (work/NAME/segment), or a file of wsss pack."
+    ),
 ]
 _SHOWN = 5
 
@@ -34,7 +37,10 @@ def predict(
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Images of one size to predict together.")] = 1,
     tags: Annotated[
-        Path | None, typer.Option(help="A CSV (file,tags): each image has classes of its own tags alone.")
+        Path | None,
+        typer.Option(
+            callback=is_there, help="A CSV (file,tags): each image has classes of its own tags alone."
+        ),
     ] = None,
     overlays: Annotated[bool, typer.Option(help="Write overlays/NAME.jpg too.")] = False,
     probabilities: Annotated[bool, typer.Option(help="Write probabilities/NAME.npz too.")] = False,

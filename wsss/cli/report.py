@@ -9,7 +9,7 @@ from rich.table import Table
 
 from wsss.artifacts import MANIFEST, atomic_write, open_artifact
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, is_there, print_json, with_root
 from wsss.config import flatten, load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError, WsssError
@@ -75,8 +75,10 @@ def report(
 
 @app.command(epilog="Example: wsss compare work/demo work/demo-b --page compare.html")
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="A", help="A work folder, or one published folder.")],
-    second: Annotated[Path, typer.Argument(metavar="B", help="Another one.")],
+    first: Annotated[
+        Path, typer.Argument(callback=is_there, metavar="A", help="A work folder, or one published folder.")
+    ],
+    second: Annotated[Path, typer.Argument(callback=is_there, metavar="B", help="Another one.")],
     page: Annotated[
         Path | None, typer.Option(help="Write an HTML page here, with both in one gallery.")
     ] = None,

@@ -13,7 +13,7 @@ from rich.table import Table
 from wsss.artifacts import Artifact
 from wsss.cli.app import app
 from wsss.cli.expected import unexpected_figures
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, is_there, print_json, with_root
 from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
 from wsss.comparison import shares_of_full_supervision
 from wsss.distributed import exit_together, is_main, join, launch, launcher
@@ -31,8 +31,12 @@ ConfigFile = Annotated[Path | None, typer.Option("--config", help="A config file
 WorkDir = Annotated[Path | None, typer.Option(help="Where artifacts go. Default: work/DATASET")]
 Variant = Annotated[str, typer.Option(help="Publish as KIND-VARIANT beside the main one, without baselines.")]
 Split = Annotated[str | None, typer.Option(help="Split to train on and to make seeds and masks of.")]
-Seeds = Annotated[Path | None, typer.Option(help="Published seeds to read instead of our own.")]
-Masks = Annotated[Path | None, typer.Option(help="Published masks to train on instead of our own.")]
+Seeds = Annotated[
+    Path | None, typer.Option(callback=is_there, help="Published seeds to read instead of our own.")
+]
+Masks = Annotated[
+    Path | None, typer.Option(callback=is_there, help="Published masks to train on instead of our own.")
+]
 Weights = Annotated[
     str | None,
     typer.Option(

@@ -15,6 +15,7 @@ from wsss.cli.stages import settings_by_folder
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
+from wsss.presets import find_config
 from wsss.status import describe_work
 
 _REASONS = 4
@@ -40,6 +41,8 @@ def status(
     options = with_root(cfg_options, data_root)
     if dataset is None and (options or work_dir is not None):
         raise ConfigError("expected a data set with these options, got none: wsss status DATASET ...")
+    if dataset is not None and not folders[dataset].is_dir():
+        find_config("seeds", dataset)
     rows = {
         name: describe_work(folder, settings_by_folder(name, options), as_made=not cfg_options)
         for name, folder in folders.items()

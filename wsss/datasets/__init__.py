@@ -15,7 +15,8 @@ from wsss.datasets.folder import FolderDataSet
 from wsss.datasets.localization import LocalizationDataSet
 from wsss.datasets.voc import VOC_CLASSES, VocDataSet
 from wsss.datasets.voc_boxes import VocBoxesDataSet
-from wsss.errors import ConfigError
+from wsss.errors import ConfigError, DataError
+from wsss.paths import resolve_path
 
 __all__ = [
     "DATASETS",
@@ -52,7 +53,8 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
         cfg: ``config.dataset``: ``type``, the arguments of that data set, and the names of the splits.
 
     Raises:
-        ConfigError: no or an unknown type, or an argument that this type does not have.
+        ConfigError: no or an unknown type, an argument that this type does not have, or a root that is no
+            folder.
         DataError: the data are not there or cannot be made.
     """
     kind = cfg.get("type")
@@ -74,7 +76,13 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
             raise ConfigError(
                 f"expected dataset.{key} of type {_type_name(hints[key])}, got {value!r}: correct the value"
             )
-    return DATASETS[kind](**settings)
+    try:
+        return DATASETS[kind](**settings)
+    except DataError as error:
+        # Data that lack a part failed; a root that is no folder could be known from the call.
+        if "root" in settings and not resolve_path(settings["root"]).is_dir():
+            raise ConfigError(str(error)) from error
+        raise
 
 
 def _fits(value: Any, hint: Any) -> bool:

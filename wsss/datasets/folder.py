@@ -52,7 +52,8 @@ class FolderDataSet(DataSet):
             name: name of the data set.
 
         Raises:
-            ConfigError: ``classes`` names one twice, or more than 254; ``exif`` is something else.
+            ConfigError: ``classes`` names one twice, or more than 254; ``exif`` is something else;
+                ``ground_truth`` is no folder.
             DataError: the folder or the CSV is absent, broken, or names an unknown class.
         """
         if exif not in EXIF:
@@ -63,12 +64,16 @@ class FolderDataSet(DataSet):
         self.labels = self.root / "tags.csv" if labels is None else resolve_path(labels)
         self._truth = None if ground_truth is None else resolve_path(ground_truth)
         self._counts = dict(counts or {})
-        for folder in (self.root, *(() if self._truth is None else (self._truth,))):
-            if not folder.is_dir():
-                raise DataError(
-                    f"expected a folder of data set {name} at {folder}, found none: "
-                    "give --data-root, or set dataset.root and dataset.ground_truth"
-                )
+        if not self.root.is_dir():
+            raise DataError(
+                f"expected a folder with the images and tags.csv at {self.root}, found "
+                f"{'a file' if self.root.exists() else 'none'}: name that folder (--data-root, dataset.root)"
+            )
+        if self._truth is not None and not self._truth.is_dir():
+            raise ConfigError(
+                f"expected a folder of masks ID.png at {self._truth}, found none: correct "
+                "dataset.ground_truth, or leave it out"
+            )
         table, self.remarks = read_table(self.labels, classes=classes)
         rows = _by_image(table, self.labels)
         self.classes = _class_names(rows, classes, self.labels)
