@@ -88,8 +88,8 @@ def _check(
         settings["metadata"] = from_here(metadata)
     try:
         _report(preset, settings, root, as_json=as_json)
-    except DataError as error:
-        raise DataError(f"{error}; {_SOURCES[preset]}") from error
+    except (ConfigError, DataError) as error:
+        raise type(error)(f"{error}; {_SOURCES[preset]}") from error
 
 
 def _report(preset: str, settings: dict[str, Any], root: Path | None, *, as_json: bool) -> None:

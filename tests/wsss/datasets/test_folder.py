@@ -93,7 +93,7 @@ def test_faulty_tables_are_refused(root, text, message):
 
 
 def test_what_is_absent_is_named(root, tmp_path):
-    with pytest.raises(DataError, match=r"expected a folder with the images and tags.csv at .*nowhere, found none"):
+    with pytest.raises(DataError, match=r"expected a folder with the images and tags.csv at .*nowhere"):
         FolderDataSet(tmp_path / "nowhere")
     with pytest.raises(DataError, match=r"columns file, tags at .*other\.csv, found no file"):
         FolderDataSet(root, labels=tmp_path / "other.csv")
