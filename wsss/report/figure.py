@@ -45,9 +45,12 @@ def draw_images(read: Sequence[Layers], names: Sequence[str], classes: Sequence[
         classes: names of the labels 1..C.
     """
     rows = [(one, number) for one in read for number in range(_rows_of(one, names))]
+    shapes = [one.image.shape[0] / one.image.shape[1] for one, _ in rows]
     with matplotlib.rc_context(_STYLE):
-        figure = Figure(figsize=(_INCHES * len(names), _INCHES * len(rows) + 0.6), layout="constrained")
-        axes = figure.subplots(len(rows), len(names), squeeze=False)
+        # Above each picture stand two lines.
+        height = _INCHES * sum(shapes) + 0.4 * len(rows) + 0.6
+        figure = Figure(figsize=(_INCHES * len(names), height), layout="constrained")
+        axes = figure.subplots(len(rows), len(names), squeeze=False, gridspec_kw={"height_ratios": shapes})
         for row, (one, number) in enumerate(rows):
             for column, name in enumerate(names):
                 picture, title = _cell(one, name, number, classes)
