@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 
 from seeds.methods import check_settings, find_method, method_defaults, method_of_key
-from seeds.methods.trained import TrainedMethod
+from seeds.methods.trained import TrainedMethod, split_to_write
 from seeds.score import score_seeds
 from wsss.backbones import missing_download
 from wsss.distributed import is_main, wait
@@ -43,12 +43,13 @@ def check(preview: Preview) -> None:
     check_settings(config)
     if reads(config):
         return
-    split = config.dataset.train_split
-    dataset.check(split)
+    own = tuple(dict.fromkeys((config.dataset.train_split, split_to_write(config))))
+    for split in own:
+        dataset.check(split)
     method = find_method(config.method)
     if isinstance(method, TrainedMethod):
-        method.check_inputs(config, dataset, dataset.ids(split))
-    check_images({image_id: dataset.image_file(image_id) for image_id in dataset.ids(split)})
+        method.check_inputs(config, dataset, dataset.ids(config.dataset.train_split))
+    check_images({one: dataset.image_file(one) for split in own for one in dataset.ids(split)})
 
 
 def downloads(config: Config) -> tuple[str, ...]:
@@ -63,6 +64,18 @@ def downloads(config: Config) -> tuple[str, ...]:
 def reads(config: Config) -> tuple[str, ...]:
     """Published seeds that the method puts together; mostly none."""
     return tuple(config.get("reads", ()))
+
+
+def splits(config: Config) -> tuple[str, ...]:
+    """The training split first, what is scored, and what seeds are written of."""
+    return tuple(dict.fromkeys((*splits_to_read(config), split_to_write(config))))
+
+
+def parts(config: Config) -> dict[str, tuple[str, ...]]:
+    """The training does not depend on inference, nor on images of another split that seeds are written of."""
+    other = split_to_write(config)
+    free = () if other == config.dataset.train_split else (f"data {other}",)
+    return {"train": ("infer", *SCORING, *free)}
 
 
 def seconds(config: Config, images: Sequence[int], pixels: float) -> float | None:
@@ -82,12 +95,12 @@ STAGE = Stage(
     schema=2,
     run=run,
     reads=reads,
-    splits=splits_to_read,
+    splits=splits,
     defaults=method_defaults,
     owners=method_of_key,
     check=check,
     downloads=downloads,
-    parts=lambda config: {"train": ("infer", *SCORING)},
+    parts=parts,
     neutral=frozenset({"train.num_workers", "train.compile"}),
     seconds=seconds,
     bytes_per_image=12_000,

@@ -1,4 +1,5 @@
 # tools/run_stage.sh seeds bcam_r50_cub --data-root CUB_200_2011
+# wsss evaluate boxes work/bcam_r50_cub/seeds cub --data-root ...
 # Paper, test: Top-1 70.8, MaxBoxAcc 90.10 at IoU .5, MaxBoxAccV2 82.90 (not measured by us: it takes a GPU).
 # The authors' code for ResNet50; their seed is 4.
 _base_ = ["../_base_/cub.py"]
@@ -14,4 +15,4 @@ train = dict(
     nesterov=True,
     decay_epochs=15,
 )
-infer = dict(rule="gradient", resize=224, scales=(1.0,), flip=False, logits=True)
+infer = dict(split="test", rule="gradient", resize=224, scales=(1.0,), flip=False, logits=True)

@@ -16,6 +16,11 @@ from wsss.scored import scored_images
 from wsss.stage import Job
 
 
+def split_to_write(config: Mapping[str, Any]) -> str:
+    """The split that seeds are written of: ``infer.split`` where a method has it, else the training split."""
+    return str(config["infer"].get("split") or config["dataset"]["train_split"])
+
+
 class TrainedMethod(abc.ABC):
     """A `seeds.methods.SeedMethod` with one or several trainings in turn; only `name` and `build` are a must.
 
@@ -87,17 +92,17 @@ class TrainedMethod(abc.ABC):
         return list(trained.values())[-1]
 
     def make(self, job: Job) -> Seeds:
-        """Train what is not trained yet, then write the seed of each image of the training split.
+        """Train what is not trained yet, then write the seed of each image of the split to write.
 
         Raises:
             DataError: an image or its tags are missing or broken; found before anything is trained.
         """
         config, dataset = job.config, job.dataset
-        split = config.dataset.train_split
-        image_ids = dataset.ids(split)
+        split = split_to_write(config)
+        image_ids, training_ids = dataset.ids(split), dataset.ids(config.dataset.train_split)
         scored = scored_images(config, dataset, image_ids, split=split)
         own_cam = scored.image_ids if scored is not None and config.infer.get("own_cam") else ()
-        predictor, figures = train_in_turn(self, config, dataset, image_ids, out_dir=job.out_dir / "train")
+        predictor, figures = train_in_turn(self, config, dataset, training_ids, out_dir=job.out_dir / "train")
         write_seeds(
             predictor,
             dataset,

@@ -13,7 +13,7 @@ from wsss.cli.stages import load_config
 from wsss.config import Settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.engine import run_stage
-from wsss.errors import ConfigError, DataError
+from wsss.errors import DataError, WsssError
 from wsss.evaluate_boxes import score_boxes, seed_reader
 from wsss.thresholds import Threshold
 
@@ -120,6 +120,17 @@ def test_another_rule_keeps_the_training(run, caplog):
     assert made.artifact.manifest["maps"] == "signed"
 
 
+def test_seeds_of_another_split_keep_the_training(run, caplog):
+    run("fam")
+    caplog.clear()
+    made = run("fam", "infer.split=val")
+    assert "train fam: already trained" in caplog.text
+    assert (made.artifact.split, made.artifact.ids) == ("val", made.dataset.ids("val"))
+    caplog.clear()
+    assert run("fam").artifact.ids == made.dataset.ids("train")
+    assert "train fam: already trained" in caplog.text
+
+
 @pytest.mark.parametrize("name", ["bcam-difference", "fam", "ornet"])
 def test_several_tags(name, run):
     made = run(name, kind="demo")
@@ -154,6 +165,7 @@ def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
             "expected infer.threshold=0 with infer.rule='difference', got 0.15",
         ),
         ("bcam", ("infer.rule=largest",), "expected infer.rule one of 'cam', .*got 'largest'"),
+        ("fam", ("infer.split=vla",), "expected a split out of train, val of demo_boxes, got 'vla'"),
         ("fam", ("train.momentum=0",), "expected train.momentum above 0 with train.nesterov=True, got 0"),
         ("fam", ("model.assumptions.part_kernel=2",), "expected an odd part_kernel, got 2"),
         (
@@ -178,7 +190,7 @@ def test_several_tags_are_refused_or_left_out(name, run, tmp_path, caplog):
     ],
 )
 def test_settings_that_cannot_be_are_refused(name, options, message, run, tmp_path):
-    with pytest.raises(ConfigError, match=message):
+    with pytest.raises(WsssError, match=message):
         run(name, *options)
     assert not (tmp_path / "work/seeds").exists()
 
