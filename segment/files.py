@@ -14,7 +14,7 @@ from wsss.artifacts import read_mask, write_json, write_mask
 from wsss.datasets.tables import read_table
 from wsss.errors import ConfigError, DataError
 from wsss.formats.masks import coco_rle
-from wsss.images import read_image, read_size
+from wsss.images import ImageFile, read_image, read_size
 from wsss.log import logger
 from wsss.pictures import Picture, name_of, write_overlay
 from wsss.progress import track
@@ -37,6 +37,7 @@ class How:
         overlays: write ``overlays/NAME.jpg``, the labels over the image.
         probabilities: write ``probabilities/NAME.npz`` in the form of seeds; not for images above the window.
         rle: write one ``predictions.json`` with all masks in COCO's RLE.
+        upright: turn images as their EXIF headers ask; else masks lie as the pixels are stored.
     """
 
     scales: tuple[float, ...] | None = None
@@ -47,6 +48,7 @@ class How:
     overlays: bool = False
     probabilities: bool = False
     rle: bool = False
+    upright: bool = True
 
 
 def predict_files(
@@ -59,7 +61,7 @@ def predict_files(
 ) -> dict[str, str]:
     """Predict images; what is there already is left as it is.
 
-    Masks are palette PNGs ``masks/NAME.png`` of 0..C in the frame in which viewers show the image (EXIF).
+    Masks are palette PNGs ``masks/NAME.png`` of 0..C in the frame of `read_image`, as ``how.upright`` says.
 
     Args:
         segmentor: the network.
@@ -84,7 +86,7 @@ def predict_files(
         images = []
         for picture in batch:
             try:
-                images.append((picture, read_image(picture.file)))
+                images.append((picture, read_image(ImageFile(picture.file, how.upright))))
             except DataError as error:
                 unreadable[picture.name] = str(error)
         if images:
@@ -114,6 +116,7 @@ def _claim(out_dir: Path, segmentor: Segmentor, how: How, tags: Mapping[str, Seq
         "flip": bool(segmentor.infer["flip"]) if how.flip is None else how.flip,
         "crf": bool(segmentor.infer.get("crf")) if how.crf is None else how.crf,
         "window": how.window,
+        "upright": how.upright,
         "tags": None if tags is None else {name: list(own) for name, own in sorted(tags.items())},
     }
     file = out_dir / SETTINGS
@@ -147,7 +150,7 @@ def _batches(pictures: Sequence[Picture], how: How, unreadable: dict[str, str]) 
     by_size: dict[tuple[int, int], list[Picture]] = {}
     for one in pictures:
         try:
-            by_size.setdefault(read_size(one.file), []).append(one)
+            by_size.setdefault(read_size(ImageFile(one.file, how.upright)), []).append(one)
         except DataError as error:
             unreadable[one.name] = str(error)
     found = []

@@ -137,7 +137,7 @@ def check_images(files: Mapping[str, Path | ImageFile]) -> None:
 def say_frame(upright: bool) -> str:
     """What becomes of images whose headers ask to be turned, in words."""
     if upright:
-        return "images are turned upright, and so are their seeds and masks (dataset.exif=keep: as stored)"
+        return "images are turned upright, and so are their seeds and masks (--exif keep: as stored)"
     return "images are used as they are stored, and seeds and masks lie as these do"
 
 

@@ -43,7 +43,10 @@ def folders(tmp_path_factory):
         picture = rng.integers(0, 90, (60, 72, 3), dtype=np.uint8)
         picture[20:40, 20:50, 0 if number % 2 else 1] = 255
         (images / name).parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray(picture).save(images / name)
+        # The first photo lies on its side and says so in its header; its masks stand upright all the same.
+        turned = Image.Exif()
+        turned[0x0112] = 1 if number else 6
+        Image.fromarray(picture if number else np.rot90(picture)).save(images / name, exif=turned)
         rows.append(f"{name},{tag}")
     (images / "tags.csv").write_text("\n".join(rows), encoding="utf-8")
     printed = {}
@@ -52,6 +55,9 @@ def folders(tmp_path_factory):
         command += ["--work-dir", str(work), "--json", "--cfg-options", *settings]
         done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
+        assert ("1 images: grün 0 ask for a rotation; images are turned upright" in done.stderr) == (
+            stage == "seeds"
+        )
         printed[stage] = json.loads(done.stdout)
     return work, printed
 

@@ -27,6 +27,7 @@ TABLES = {
     "windows": TABLE.replace("sub/", "sub\\"),
     "whole-path": TABLE.replace("a.jpg", "/photos/a.jpg"),
     "cut": TABLE,
+    "lying": TABLE,
     "heic": TABLE.replace("a.jpg", "a.heic"),
 }
 ALL = "plan all folder --data-root"
@@ -46,6 +47,10 @@ def world(tmp_path_factory):
         if table is not None:
             (root / name / "tags.csv").write_text(table, encoding="utf-8", newline="")
     (root / "cut" / "b.jpg").write_bytes((root / "good" / "b.jpg").read_bytes()[:300])
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    with Image.open(root / "good" / "a.jpg") as image:
+        image.save(root / "lying" / "a.jpg", exif=turned)
     (root / "heic" / "a.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 99)
     (root / "old.csv").write_bytes("file,tags\na.jpg,Kätzchen\n".encode("latin-1"))
     (root / "VOC2012" / "JPEGImages").mkdir(parents=True)
@@ -94,6 +99,18 @@ MISTAKES = [
     (f"{ALL} whole-path", 1, "write it without a leading /"),
     (f"{ALL} cut", 1, "cut/b.jpg, got: Truncated File Read: replace the file (BMP, GIF, JPEG, "),
     ("data folder --images heic", 1, "a.heic, got: cannot identify image file 'the file': replace the file"),
+    (
+        f"{ALL} lying",
+        0,
+        "the headers of 1 images: a ask for a rotation; images are turned upright, and so are",
+    ),
+    (
+        f"{ALL} lying --exif keep",
+        0,
+        "images are used as they are stored, and seeds and masks lie as these do",
+    ),
+    (f"{ALL} lying --exif raw", 2, "'raw' is not one of 'apply', 'keep'"),
+    ("plan all voc --exif keep", 2, "expected --exif with your own images (folder), got voc: leave it out"),
     # Words of the call.
     ("rum all demo", 2, "No such command 'rum'. Did you mean 'run'?"),
     ("refine folder", 2, "expected a verb, got the stage 'refine': wsss run refine folder"),

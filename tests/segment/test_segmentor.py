@@ -187,6 +187,9 @@ def test_files_are_predicted_and_the_unreadable_one_is_named(segmentor, photos, 
     assert changed == ["b"]
     with pytest.raises(ConfigError, match="got another flip: choose another --out"):
         predict_files(segmentor, pictures, out, how=How(flip=False))
+    as_stored = [one for one in pictures if one.name == "more/lying"]
+    predict_files(segmentor, as_stored, tmp_path / "stored", how=How(upright=False, batch=batch))
+    assert read_mask(tmp_path / "stored" / "masks" / "more" / "lying.png").shape == (40, labels.shape[1])
 
 
 def test_tags_out_of_a_table(segmentor, photos, tmp_path):

@@ -10,7 +10,7 @@ import typer
 from rich.table import Table
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, console, from_here, is_there, print_json
+from wsss.cli.options import AsJson, Exif, Frame, console, from_here, is_there, print_json
 from wsss.config import load_dataset_settings
 from wsss.datasets import FolderDataSet, build_dataset
 from wsss.datasets.base import name_some
@@ -86,21 +86,20 @@ def folder(
     ground_truth: Annotated[
         Path | None, typer.Option(callback=is_there, help="Folder of masks ID.png, for scores.")
     ] = None,
-    exif: Annotated[
-        str, typer.Option(help="apply: turn photos as their headers ask; keep: take them as they are stored.")
-    ] = "apply",
+    exif: Exif = None,
     as_json: AsJson = False,
 ) -> None:
     """Check a folder of your own images and their tags, and print the command that runs all stages on it."""
     root = from_here(images) or images
     given = {"labels": from_here(tags), "ground_truth": from_here(ground_truth)}
-    dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"], exif=exif)
+    how = Frame.APPLY.value if exif is None else exif.value
+    dataset = FolderDataSet(root, labels=given["labels"], ground_truth=given["ground_truth"], exif=how)
     _check_files(dataset)
     dataset.check(ALL)
     ids, left_out = dataset.ids(ALL), dataset.unlisted()
     counts = Counter(label for image_id in ids for label in dataset.tags(image_id))
     per_class = {name: counts[label] for label, name in enumerate(dataset.classes, start=1)}
-    command = _command_for(root, {**given, "exif": None if dataset.upright else exif})
+    command = _command_for(root, {**given, "exif": None if dataset.upright else how})
     if as_json:
         facts = {"images": len(ids), "images_per_class": per_class, "not_in_the_csv": list(left_out)}
         print_json({**facts, "remarks": dataset.remarks, "command": command})

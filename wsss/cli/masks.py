@@ -10,7 +10,7 @@ import typer
 
 from wsss.artifacts import read_mask
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, from_here, is_there, print_json
+from wsss.cli.options import AsJson, Exif, exif_option, from_here, is_there, print_json
 from wsss.cli.plan import Request, make_plan, print_plan
 from wsss.cli.run import Weights, weights_option
 from wsss.config import load_dataset_settings
@@ -59,6 +59,7 @@ def masks(
         ),
     ] = Effort.QUICK,
     weights: Weights = None,
+    exif: Exif = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,7 +69,7 @@ def masks(
     stopped.
     """
     folder = out.expanduser().absolute()
-    here = [f"dataset.root={from_here(images)}"]
+    here = [f"dataset.root={from_here(images)}", *exif_option(exif, "folder")]
     if tags is not None:
         here.append(f"dataset.labels={from_here(tags)}")
     dataset = build_dataset(load_dataset_settings("folder", here))

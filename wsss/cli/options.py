@@ -1,5 +1,6 @@
 """Options that several verbs share, and how their values are read."""
 
+import enum
 import json
 import sys
 from pathlib import Path
@@ -9,9 +10,25 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from wsss.config import load_dataset_settings
 from wsss.errors import ConfigError
 from wsss.log import printable
 
+
+class Frame(str, enum.Enum):
+    """What becomes of photos whose EXIF headers ask to be turned."""
+
+    APPLY = "apply"
+    KEEP = "keep"
+
+
+Exif = Annotated[
+    Frame | None,
+    typer.Option(
+        help="apply: photos are turned as their headers ask, masks lie as viewers show them (the default of "
+        "own images); keep: pixels and masks as they are stored."
+    ),
+]
 DataRoot = Annotated[Path | None, typer.Option(help="Where the data set lies.")]
 CfgOptions = Annotated[list[str] | None, typer.Option(help="Override settings: a.b=value c=value.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
@@ -35,6 +52,19 @@ def is_there(param: typer.CallbackParam, value: Path | None) -> Path | None:
             f"expected a file or folder at {path}, found none: correct {name}, or make it first"
         )
     return value
+
+
+def exif_option(exif: Frame | None, dataset: str) -> list[str]:
+    """The override that ``--exif`` stands for.
+
+    Raises:
+        ConfigError: a data set whose ground truth is drawn on the pixels as they are stored.
+    """
+    if exif is None:
+        return []
+    if "exif" not in load_dataset_settings(dataset):
+        raise ConfigError(f"expected --exif with your own images (folder), got {dataset}: leave it out")
+    return [f"dataset.exif={exif.value}"]
 
 
 def with_root(options: list[str] | None, data_root: Path | None) -> list[str]:

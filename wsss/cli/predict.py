@@ -6,8 +6,9 @@ from typing import Annotated
 import typer
 
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, is_there, print_json
+from wsss.cli.options import AsJson, Exif, Frame, is_there, print_json
 from wsss.errors import ConfigError
+from wsss.images import say_frame
 from wsss.log import logger
 from wsss.pictures import find_pictures
 
@@ -44,6 +45,7 @@ def predict(
     ] = None,
     overlays: Annotated[bool, typer.Option(help="Write overlays/NAME.jpg too.")] = False,
     probabilities: Annotated[bool, typer.Option(help="Write probabilities/NAME.npz too.")] = False,
+    exif: Exif = None,
     rle: Annotated[bool, typer.Option(help="Write predictions.json in COCO's RLE too.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -68,6 +70,7 @@ def predict(
         overlays=overlays,
         probabilities=probabilities,
         rle=rle,
+        upright=exif is not Frame.KEEP,
     )
     segmentor = load_segmentor(network)
     own = None
@@ -84,6 +87,7 @@ def predict(
         print_json({"out": str(folder), "images": done, "unreadable": unreadable})
     else:
         logger.info("predict: %d images, masks are in %s", done, folder / MASKS)
+        logger.info("%s", say_frame(how.upright))
     if unreadable:
         logger.error("%d of %d images could not be read", len(unreadable), len(pictures))
         raise typer.Exit(1)

@@ -13,7 +13,18 @@ from rich.table import Table
 from wsss.artifacts import Artifact
 from wsss.cli.app import app
 from wsss.cli.expected import unexpected_figures
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, is_there, print_json, with_root
+from wsss.cli.options import (
+    AsJson,
+    CfgOptions,
+    DataRoot,
+    Exif,
+    console,
+    exif_option,
+    from_here,
+    is_there,
+    print_json,
+    with_root,
+)
 from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
 from wsss.comparison import shares_of_full_supervision
 from wsss.distributed import exit_together, is_main, join, launch, launcher
@@ -64,6 +75,7 @@ def run(
     seeds: Seeds = None,
     masks: Masks = None,
     weights: Weights = None,
+    exif: Exif = None,
     allow_ground_truth: AllowGroundTruth = False,
     baselines: Baselines = True,
     resume: Resume = True,
@@ -88,7 +100,10 @@ def run(
             dataset=dataset,
             work_dir=from_here(work_dir) or PROJECT_ROOT / "work" / dataset,
             config=from_here(config),
-            options=_options(cfg_options, data_root, split, weights, allow_ground_truth),
+            options=(
+                *_options(cfg_options, data_root, split, weights, allow_ground_truth),
+                *exif_option(exif, dataset),
+            ),
             given={
                 kind: folder
                 for kind, path in (("seeds", seeds), ("masks", masks))
