@@ -1,0 +1,1 @@
+_base_ = ["irn_r50_voc_animals.py"]

@@ -1,0 +1,1 @@
+_base_ = ["deeplabv2_r50_voc_animals.py"]
