@@ -1,11 +1,13 @@
 """Plain class activation maps: the baseline that every other seed is measured against."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from wsss.backbones import BatchNormMode, build_backbone, freeze_batch_norm
+from wsss.errors import ConfigError
 
 
 class CAMNet(nn.Module):
@@ -59,6 +61,36 @@ class CAMNet(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         """Class map before its mean is taken: (B, 3, H, W) -> (B, C, h, w)."""
         return self.classifier(self.backbone(image)[-1])
+
+    def load_reference(self, state_dict: Mapping[str, Tensor]) -> list[str]:
+        """Load a checkpoint of IRN's CAM network, which names its backbone several times.
+
+        Args:
+            state_dict: entries ``resnet50.*`` (torchvision's names) and ``classifier.weight`` (C, N, 1, 1); a
+                leading ``module.`` is dropped. Further names of the same tensors are passed over.
+
+        Returns:
+            Names of entries that were left out.
+
+        Raises:
+            ConfigError: entries are missing.
+
+        Source: names from the authors' code of Ahn et al., CVPR 2019.
+        """
+        plain = {key.removeprefix("module."): value for key, value in state_dict.items()}
+        library = {key[9:]: value for key, value in plain.items() if key.startswith("resnet50.")}
+        known, _ = self.backbone.rename_library_keys(library)
+        renamed = {f"backbone.{key}": value for key, value in known.items()}
+        if "classifier.weight" in plain:
+            renamed["classifier.weight"] = plain["classifier.weight"]
+        result = self.load_state_dict(renamed, strict=False)
+        missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
+        if missing:
+            raise ConfigError(
+                f"expected IRN's CAM weights for {self.backbone.name}, missing {missing[:3]}: give the state "
+                "dict of the same network and class count"
+            )
+        return [key for key in plain if not key.startswith("resnet50.") and key != "classifier.weight"]
 
     def extract(self, image: Tensor) -> Tensor:
         """Features before the last level: (B, 3, H, W) -> (B, N, h, w)."""

@@ -222,12 +222,15 @@ class BASNet(nn.Module):
                 loss = loss + getattr(self.weights, weight) * terms[term]
         return {"loss": loss, **{name: value.detach() for name, value in terms.items() if value.ndim == 0}}
 
-    def load_reference(self, state_dict: Mapping[str, Tensor]) -> None:
-        """Load weights under the authors' names.
+    def load_reference(self, state_dict: Mapping[str, Tensor]) -> list[str]:
+        """Load weights under the authors' names; they have no class-agnostic map.
 
         Args:
             state_dict: torchvision's names, ``classifier_cls.weight`` (C, N', 1, 1) and
                 ``classifier_loc.0.weight`` (C, N, 3, 3); a leading ``module.`` is dropped.
+
+        Returns:
+            Names of entries that were left out: none.
 
         Raises:
             ConfigError: entries are missing or unknown.
@@ -238,16 +241,13 @@ class BASNet(nn.Module):
         heads = {"classifier_cls.weight": "classifier.weight", "classifier_loc.0.weight": "generator.weight"}
         renamed |= {heads[key]: rest.pop(key) for key in tuple(rest) if key in heads}
         result = self.load_state_dict(renamed, strict=False)
-        missing = [
-            key
-            for key in result.missing_keys
-            if "num_batches_tracked" not in key and "foreground_generator" not in key
-        ]
+        missing = [key for key in result.missing_keys if not key.endswith("num_batches_tracked")]
         if missing or rest:
             raise ConfigError(
                 f"expected the authors' BAS weights for {self.backbone.name}, missing {missing[:3]}, unknown "
                 f"{sorted(rest)[:3]}: give the state dict of the same network and class count"
             )
+        return []
 
     def _tail(self) -> nn.Sequential:
         return nn.Sequential(*self.backbone.levels[self._cut + 1 :])

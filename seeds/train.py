@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
+from mmengine.device import get_device
 from torch import nn
 
 from seeds.contract import Plan, Training
@@ -16,8 +18,10 @@ from seeds.localization_backbones import LocalizationBackbone
 from wsss.artifacts import write_json
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, wait
+from wsss.errors import ConfigError
+from wsss.log import logger
 from wsss.training import train_network
-from wsss.weights import save_weights
+from wsss.weights import load_weights, save_weights
 
 if TYPE_CHECKING:
     from seeds.methods.trained import TrainedMethod
@@ -46,6 +50,49 @@ def build_predictor(method: TrainedMethod, plan: Plan) -> nn.Module:
     return method.predictor(plan.config, networks)
 
 
+def load_given(method: TrainedMethod, plan: Plan) -> nn.Module:
+    """The network of a method with one training, from the file that ``model.weights`` names.
+
+    Args:
+        method: owns the setting; its network may have ``load_reference`` for the authors' names.
+        plan: settings and classes.
+
+    Returns:
+        The network in evaluation mode.
+
+    Raises:
+        ConfigError: the file is absent, holds no state dict, or that of another network or class count.
+    """
+    file = plan.config["model"]["weights"]
+    state_dict = load_weights(file, what="a trained network", setting="model.weights")
+    # The file replaces initial weights, which might have to be downloaded.
+    own = {**plan.config, "model": {**plan.config["model"], "pretrained": None}}
+    plan = dataclasses.replace(plan, config=own)
+    network: Any = build_training(method, method.trainings(own)[0], plan, {}).network
+    is_ours = network.state_dict().keys() == state_dict.keys()
+    left_out: list[str] = []
+    try:
+        if is_ours:
+            network.load_state_dict(state_dict)
+        else:
+            left_out = network.load_reference(state_dict)
+    except RuntimeError as error:
+        raise ConfigError(
+            f"expected a trained {method.name} of {len(plan.classes)} classes in {file}, got "
+            f"{str(error).splitlines()[-1].strip()}: correct 'model.weights'"
+        ) from error
+    logger.info(
+        "%s: %d entries of %s loaded by %s names, left out: %s; nothing is trained",
+        method.name,
+        len(state_dict) - len(left_out),
+        Path(file).name,
+        "our" if is_ours else "the authors'",
+        f"{len(left_out)} (first: {left_out[0]})" if left_out else "none",
+    )
+    network.to(memory_format=torch.channels_last)
+    return network.eval()
+
+
 def train_in_turn(
     method: TrainedMethod,
     config: Mapping[str, Any],
@@ -66,6 +113,9 @@ def train_in_turn(
     names = method.trainings(config)
     trained: dict[str, nn.Module] = {}
     figures: dict[str, Any] = {}
+    if config["model"].get("weights") is not None:
+        trained[names[0]] = load_given(method, plan).to(get_device())
+        names = ()
     for name in names:
         single = len(names) == 1
         with main_first():  # it may have to download weights

@@ -13,6 +13,7 @@ from torchvision.models.resnet import Bottleneck
 from wsss.backbones import Backbone, build_backbone, freeze_batch_norm
 from wsss.batches import share_batch_statistics
 from wsss.errors import ConfigError
+from wsss.log import logger
 from wsss.paths import resolve_path
 from wsss.weights import load_weights
 
@@ -141,6 +142,16 @@ def load_released_weights(backbone: Backbone, path: str | Path) -> None:
             f"expected weights of {backbone.name} with deeplab-pytorch's names in {file}, but {len(missing)} "
             f"entries are missing (first: {missing[0]}): give a checkpoint of the same network"
         )
+    left_out = [key for key in state_dict if _RELEASED_NAME.fullmatch(key) is None]
+    logger.info(
+        "%s: %d entries of %s loaded into the backbone, left out: %s",
+        backbone.name,
+        len(renamed),
+        file.name,
+        f"{len(left_out)} (first: {left_out[0]}); the head starts from random weights"
+        if left_out
+        else "none",
+    )
 
 
 def rename_released_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -31,11 +31,18 @@ def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[
     for name, value in flatten(config):
         if any(is_part_of(name, other) for other in (*_PLACES, *neutral)):
             continue
+        # Without trained weights a network is what it was before there was the setting.
+        if name == "model.weights" and value is None:
+            continue
         # "seeds": what the stage seeds trained, which stands among the inputs.
-        is_weights = name.rsplit(".", 1)[-1] == "pretrained" and value != "seeds"
-        settings[name] = weights_sha256(value) if is_weights else value
+        settings[name] = weights_sha256(value) if is_weights(name) and value != "seeds" else value
     content: dict[str, Any] = json.loads(json.dumps(settings, default=str))
     return content
+
+
+def is_weights(name: str) -> bool:
+    """Whether a setting names a file of weights, which manifests hold by its hash."""
+    return name == "model.weights" or name.rsplit(".", 1)[-1] == "pretrained"
 
 
 def key_of(kind: str, stage_schema: int, settings: Mapping[str, Any], inputs: Mapping[str, str]) -> str:

@@ -13,6 +13,7 @@ from wsss.config import Settings, flatten
 from wsss.engine import changes_since
 from wsss.errors import ArtifactError, WsssError
 from wsss.folder import LEFT, PREVIOUS, UNFINISHED
+from wsss.keys import is_weights
 from wsss.stage import Stage
 
 _MOST_LETTERS = 24
@@ -75,7 +76,7 @@ def _compared(artifact: Artifact, stage: Stage, settings: Settings, *, as_made: 
     chosen |= {name for name in found if name in today and not same_method}
     if chosen:
         # Weights are recorded by their hash, so those of the preset stay.
-        own = {name: recorded[name] for name in chosen & recorded.keys() if not name.endswith("pretrained")}
+        own = {name: recorded[name] for name in chosen & recorded.keys() if not is_weights(name)}
         config = copy.deepcopy(settings.config)
         config.merge_from_dict(own)
         since = changes_since(artifact, stage, dataclasses.replace(settings, config=config))

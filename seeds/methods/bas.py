@@ -21,6 +21,7 @@ class BASMethod(TrainedMethod):
     name = "bas"
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
+            "weights": None,  # file of a trained network, ours or the authors': nothing is trained
             "cut": 3,  # the generator sits after this level (ResNet: layer3)
             "output_stride": 16,  # of the class map; some backbones have 32 alone
             "foreground": False,  # train a class-agnostic foreground map beside the class maps

@@ -18,6 +18,7 @@ class CAMMethod(TrainedMethod):
     name = "cam"
     defaults: ClassVar[Mapping[str, Any]] = {
         "model": {
+            "weights": None,  # file of a trained network, ours or IRN's: nothing is trained
             "frozen_levels": 3,  # no gradient into the stem and the first two layers
             "output_stride": 16,  # of the class map; some backbones have 32 alone
             "batch_norm": "train",  # or "fixed_statistics", or "fixed": weights and biases stay too

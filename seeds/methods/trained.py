@@ -2,13 +2,14 @@
 
 import abc
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from torch import nn
 
 from seeds.contract import MapKind, Plan, Seeds, Training
 from seeds.infer import write_seeds
-from seeds.train import train_in_turn
+from seeds.train import load_given, train_in_turn
 from wsss.backbones import build_backbone
 from wsss.datasets import DataSet
 from wsss.ranges import OneOf, Range
@@ -55,7 +56,8 @@ class TrainedMethod(abc.ABC):
     def check_inputs(self, config: Mapping[str, Any], dataset: DataSet, image_ids: Sequence[str]) -> None:
         """Refuse weights and images that this method cannot work on; called before anything is made.
 
-        Here the backbone is built, where ``model.output_stride`` says how.
+        Here the backbone is built, where ``model.output_stride`` says how, or the whole network where
+        ``model.weights`` gives it.
 
         Args:
             config: the resolved settings of the stage.
@@ -66,6 +68,9 @@ class TrainedMethod(abc.ABC):
             ConfigError: weights do not fit.
             DataError: the tags are not such as the method can learn from.
         """
+        if config["model"].get("weights") is not None:
+            load_given(self, Plan(config, tuple(dataset.classes), len(image_ids)))
+            return
         # A method without the setting has a stride of its own, and finds out when it builds its network.
         if "output_stride" in config["model"]:
             given = config["model"]["pretrained"]
@@ -77,6 +82,8 @@ class TrainedMethod(abc.ABC):
 
     def weights(self, config: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
         """Networks with initial weights: the library's name, and as in ``model.pretrained``. Here one."""
+        if config["model"].get("weights") is not None:
+            return ()
         return ((config["model"]["backbone"], config["model"]["pretrained"]),)
 
     def map_kind(self, config: Mapping[str, Any]) -> MapKind:
@@ -112,5 +119,7 @@ class TrainedMethod(abc.ABC):
             kind=self.map_kind(config),
             own_cam_of=own_cam,
         )
-        extra = {"initialisation": str(config.model.pretrained or "random weights")}
+        given = config.model.get("weights")
+        start = f"trained weights {Path(given).name}, not trained here" if given else config.model.pretrained
+        extra = {"initialisation": str(start or "random weights")}
         return Seeds(split, image_ids, has_own_cam=bool(own_cam), figures=figures, extra=extra)

@@ -93,6 +93,15 @@ def test_released_weights_make_the_released_network(released, size):
     torch.testing.assert_close(ours, theirs, rtol=1e-6, atol=1e-6)
 
 
+def test_the_head_that_is_left_out_is_named(released, caplog):
+    with caplog.at_level("INFO"):
+        CutBackbone("resnet50", released=True, pretrained=str(released))
+    assert (
+        "entries of deeplab.pth loaded into the backbone, left out: 8 (first: base.aspp.c0.weight)"
+        in caplog.text
+    )
+
+
 def test_torchvisions_own_layout_is_another_network(released):
     """What the option is for: the same weights in torchvision's layout give other features."""
     renamed = rename_released_keys(released_state_dict())

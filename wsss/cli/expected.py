@@ -9,7 +9,7 @@ from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.cli.stages import MAKERS, settings_by_folder
 from wsss.config import Settings, flatten
 from wsss.errors import ArtifactError, ConfigError
-from wsss.keys import settings_that_matter
+from wsss.keys import is_weights, settings_that_matter
 from wsss.presets import CONFIG_DIR
 from wsss.stage import Stage
 
@@ -60,7 +60,7 @@ def _differing(recorded: Mapping[str, Any], stage: Stage, settings: Settings) ->
     except ConfigError:
         # The preset's weights are not on this machine, so those of the artifact say nothing.
         today = json.loads(json.dumps(dict(flatten(settings.config)), default=str))
-        recorded = {name: one for name, one in recorded.items() if not name.endswith("pretrained")}
+        recorded = {name: one for name, one in recorded.items() if not is_weights(name)}
     return {name: value for name, value in recorded.items() if today.get(name) != value}
 
 
