@@ -36,6 +36,8 @@ METHODS = {
         "train.evaluator.epochs=1", "train.fine.epochs=1",
     ),
 }  # fmt: skip
+SETTINGS = {name: (*COMMON, *own) for name, own in METHODS.items()}
+SETTINGS["combine"] = ("reads=['seeds-bcam','seeds-fam']",)
 KINDS = {name: "agnostic" for name in ("bas_localization-best", "fam", "ornet")} | {
     name: "signed" for name in ("bcam-cub", "bcam-difference")
 }
@@ -59,14 +61,16 @@ def roots(tmp_path_factory):
 def run(roots, tmp_path, caplog):
     caplog.set_level("INFO", "wsss")
 
-    def run(name, *options, kind="demo_boxes"):
+    def run(name, *options, kind="demo_boxes", variant=""):
         sizes = {"train": 6, "val": 3, "side": 96, "random_seed": 0}
         settings = {"type": kind, "name": kind, "root": str(roots / kind), **sizes}
         preset = tmp_path / "preset.py"
         splits = {"train_split": "train", "val_split": "val"}
         preset.write_text(f"method = {name.partition('-')[0]!r}\ndataset = {settings | splits}\n")
-        config = load_config("seeds", "-", path=preset, options=(*COMMON, *METHODS[name], *options))
-        artifact = run_stage(STAGE, Settings(config), dataset_name=kind, work_dir=tmp_path / "work")
+        config = load_config("seeds", "-", path=preset, options=(*SETTINGS[name], *options))
+        artifact = run_stage(
+            STAGE, Settings(config), dataset_name=kind, work_dir=tmp_path / "work", variant=variant
+        )
         return Run(artifact, build_dataset(settings))
 
     return run
@@ -141,6 +145,18 @@ def test_several_tags(name, run):
         has_class_maps = name == "bcam-difference" or len(tags) == 1
         assert seed.classes.tolist() == (list(tags) if has_class_maps else [])
     assert several
+
+
+@pytest.mark.parametrize("how", ["replace", "average"])
+def test_a_class_agnostic_map_lowers_the_class_maps_of_other_seeds(how, run):
+    plain = run("bcam", kind="demo", variant="bcam")
+    run("fam", kind="demo", variant="fam")
+    made = run("combine", f"infer.fuse={how}", kind="demo")
+    for image_id in made.artifact.ids:
+        before, after = read_seed(plain.artifact.file(image_id)), read_seed(made.artifact.file(image_id))
+        assert after.classes.tolist() == before.classes.tolist()
+        assert after.maps.max() == pytest.approx(1, abs=1e-2)
+    assert "mIoU" in made.artifact.manifest["figures"]
 
 
 @pytest.mark.parametrize("name", ["bas_localization", "bcam-cub"])

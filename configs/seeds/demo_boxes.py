@@ -1,0 +1,1 @@
+_base_ = ["bas_localization_plain8_demo_boxes.py"]

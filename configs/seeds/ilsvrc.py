@@ -1,0 +1,1 @@
+_base_ = ["bas_localization_r50_ilsvrc.py"]

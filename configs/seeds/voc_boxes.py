@@ -1,0 +1,1 @@
+_base_ = ["bas_localization_mbv1_voc_boxes.py"]
