@@ -18,3 +18,5 @@ train = dict(
     biases=True,
 )
 infer = dict(scales=(0.5, 0.75))
+# --no-baselines leaves them out.
+baselines = dict(cam="cam_r50_voc_animals.py", cam_irn="cam_irn_r50_voc_animals.py")
