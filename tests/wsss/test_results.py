@@ -154,14 +154,15 @@ def test_a_grid_becomes_means_over_random_seeds(pages, tmp_path):
     with file.open("w", newline="") as opened:
         writer = csv.DictWriter(opened, COLUMNS)
         writer.writeheader()
-        writer.writerow(row | {"random seed": "0", "PxAP": "40.0"})
-        writer.writerow(row | {"random seed": "1", "PxAP": "42.0"})
+        boxes = {"MaxBoxAccV2": "50.0", "whole image, mean": "30.0"}
+        writer.writerow(row | boxes | {"random seed": "0", "PxAP": "40.0"})
+        writer.writerow(row | boxes | {"random seed": "1", "PxAP": "42.0"})
         writer.writerow(row | {"random seed": "2", "state": "failed"})
     call("--add", file)
     table = load_tables(pages[0])["grid.demo_boxes"]
-    assert list(table.columns) == ["method", "random seeds", "PxAP"]
+    assert list(table.columns) == ["method", "random seeds", "MaxBoxAccV2", "PxAP"]
     # By hand: mean 41, deviation sqrt(2).
-    assert table.rows == [["cam", 2, "41.0 ± 1.4"]]
+    assert table.rows == [["cam", 2, "50.0 ± 0.0", "41.0 ± 1.4"], ["whole image", "", "30.0", ""]]
     assert table.note == "commit abc; a CPU; `wsss benchmark x.py`"
 
 

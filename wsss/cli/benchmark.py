@@ -10,7 +10,7 @@ from rich.table import Table
 from wsss.cli.app import app
 from wsss.cli.grid import read_grid
 from wsss.cli.grid_jobs import Cell, Runner, command_line, is_done, plan_grid
-from wsss.cli.grid_table import AXES, means, table_rows, write_table
+from wsss.cli.grid_table import AXES, BASELINES, means, table_rows, write_table
 from wsss.cli.options import AsJson, CfgOptions, console, from_here, print_json
 from wsss.cli.plan import describe, print_plan, short_path
 from wsss.errors import ConfigError
@@ -21,11 +21,6 @@ TABLE = "table.csv"
 # What fits a terminal; the file has all.
 _OF_MASKS = ("seeds mIoU, oracle", "CAM of the same network", "masks mIoU", "val mIoU")
 _OF_BOXES = ("GT-known, oracle", "GT-known, fixed", "GT-known, own border", "MaxBoxAccV2", "PxAP")
-# Boxes that look at no image: column -> theirs.
-_BASELINES = {
-    "whole image": {"GT-known, fixed": "whole image, IoU .5", "MaxBoxAccV2": "whole image, mean"},
-    "best middle": {"GT-known, oracle": "best middle, IoU .5", "MaxBoxAccV2": "best middle, mean"},
-}
 
 
 @app.command(epilog="Example: wsss benchmark benchmarks/grids/demo.py --dry-run")
@@ -115,7 +110,7 @@ def _print_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
                 names = one["method"], one["refine"] or "-", f"mean of {one['random seeds']}"
                 table.add_row(*names, *(_mean(one.get(name)) for name in shown))
         if known and kinds is _OF_BOXES:
-            for name, figures in _BASELINES.items():
+            for name, figures in BASELINES.items():
                 cells = (_number(known[0][figures[one]]) if one in figures else "-" for one in shown)
                 table.add_row(name, "-", "-", *cells)
         out.print(table)

@@ -31,6 +31,11 @@ OF_BOXES = {
     "best middle, IoU .5": ("baseline: middle, best size", "iou_50"),
     "best middle, mean": ("baseline: middle, best size", "mean"),
 }
+# Boxes that look at no image: column -> theirs.
+BASELINES = {
+    "whole image": {"GT-known, fixed": "whole image, IoU .5", "MaxBoxAccV2": "whole image, mean"},
+    "best middle": {"GT-known, oracle": "best middle, IoU .5", "MaxBoxAccV2": "best middle, mean"},
+}
 OF_PIXELS = ("PxAP", "PIoU")
 FIGURES = (*OF_MANIFESTS, *OF_BOXES, *OF_PIXELS)
 AXES = ("dataset", "method", "refine", "random seed")

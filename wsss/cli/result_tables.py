@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsss.cli.grid_table import FIGURES, means
+from wsss.cli.grid_table import BASELINES, FIGURES, means
 from wsss.comparison import shares_of_full_supervision
 from wsss.errors import DataError
 from wsss.paths import PROJECT_ROOT
@@ -19,6 +19,8 @@ END = "<!-- end of table -->"
 _PLACE = re.compile(rf"<!-- table (\S+) -->\n.*?{END}", re.DOTALL)
 # A cell of another table: {FILE.TABLE|start of the row|column}.
 _REFERENCE = re.compile(r"\{([\w.]+)\|([^{}|]+)\|([^{}|]+)\}")
+# Columns of a grid that are the same for all methods, and rows of the table.
+_LOOKING_AT_NONE = {column for figures in BASELINES.values() for column in figures.values()}
 # Which threshold a figure rests on, in the order of the stages.
 _THRESHOLDS = ("seed", "background_score", "threshold")
 
@@ -145,13 +147,19 @@ def _of_grid(content: Mapping[str, Any]) -> dict[str, Table]:
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         found = means(own)
-        columns = [name for name in FIGURES if any(one.get(name) for one in found)]
+        columns = [
+            name for name in FIGURES if name not in _LOOKING_AT_NONE and any(one.get(name) for one in found)
+        ]
         has_masks = any(row["refine"] for row in own)
         body = [
             [one["method"], *([one["refine"]] if has_masks else ()), one["random seeds"]]
             + [_spread(one.get(name)) for name in columns]
             for one in found
         ]
+        for name, figures in BASELINES.items():
+            same = [own[0].get(figures.get(one, "")) for one in columns]
+            if any(same):
+                body.append([name, *([""] if has_masks else ()), "", *(_number(one) for one in same)])
         head = ("method", *(["refine"] if has_masks else ()), "random seeds", *columns)
         tables[dataset] = Table(head, body, _note([content, *({"commit": row["commit"]} for row in own)]))
     return tables
@@ -160,6 +168,10 @@ def _of_grid(content: Mapping[str, Any]) -> dict[str, Table]:
 def percent(value: float | None) -> str:
     """A share of 1 in percent with one digit; nothing for None."""
     return "" if value is None else f"{100 * value:.1f}"
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
 
 
 def _spread(value: Sequence[float | None] | None) -> str:
