@@ -2,7 +2,7 @@
 SHELL := bash
 VENV := $(if $(WSSS_VENV),$(WSSS_VENV),.venv)
 
-.PHONY: help install fix check test test-all demo bench
+.PHONY: help install fix check test test-all trust demo bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,9 @@ test:  ## the default tests: no GPU, no data needed
 
 test-all:  ## the slow ones too
 	tools/run_tests.sh -m ""
+
+trust:  ## faults of all kinds, in their long form: damages, kills, strangers (docs/trust.md)
+	tools/run_tests.sh -m "" tests/trust
 
 demo:  ## all three stages on the demo data
 	tools/run_stage.sh all demo

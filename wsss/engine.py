@@ -4,17 +4,29 @@ import contextlib
 import dataclasses
 import datetime
 import hashlib
+import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from wsss.artifacts import MANIFEST, SCHEMA, Artifact, open_artifact, write_json
+from wsss.artifacts import (
+    SCHEMA,
+    Artifact,
+    Damage,
+    changed_since,
+    find_damage,
+    has_copy,
+    open_artifact,
+    publish,
+    read_artifact,
+)
 from wsss.config import Settings
+from wsss.contents import CACHE, Contents
 from wsss.datasets import DataSet, build_dataset
 from wsss.distributed import is_main, main_first, main_says, wait
 from wsss.errors import ArtifactError, DataError
-from wsss.fingerprint import CACHE, Contents, fingerprint
+from wsss.fingerprint import fingerprint
 from wsss.folder import (
     PREVIOUS,
     UNFINISHED,
@@ -58,6 +70,7 @@ def plan_step(
     variant: str = "",
     inputs: Mapping[str, Input] | None = None,
     resume: bool = True,
+    repair: bool = False,
 ) -> Step:
     """Find out what a run of a stage would do, and refuse what cannot work; nothing is made.
 
@@ -70,8 +83,10 @@ def plan_step(
         variant: published as ``KIND-VARIANT``; empty for the main one.
         inputs: by name, at least those that the stage reads.
         resume: False starts anew.
+        repair: read all of what is published, and remake what is damaged in it.
 
     Raises:
+        ArtifactError: without ``repair``: a published file changed.
         WsssError: what `Stage.check` finds, a list, tag or image that is not there.
     """
     out_dir = work_dir / (f"{stage.writes}-{variant}" if variant else stage.writes)
@@ -79,18 +94,29 @@ def plan_step(
     step = Step(stage, settings, dataset, dataset_name, out_dir, read, {}, "run")
     if not is_main():
         return step
-    step = dataclasses.replace(step, state=_state(step, Contents(work_dir / CACHE)))
-    if resume and _is_published(out_dir, step.state["key"]):
-        return dataclasses.replace(step, action="skip")
+    contents = Contents(work_dir / CACHE)
+    step = dataclasses.replace(step, state=_state(step, contents))
+    published = _published(out_dir) if resume else None
+    fits = published is not None and published.key == step.state["key"]
+    damage = Damage() if published is None else find_damage(published, Contents() if repair else contents)
+    with contextlib.suppress(ArtifactError):
+        contents.save()
+    if published is not None and fits:
+        if damage.changed and not repair:
+            raise changed_since(published, damage.changed)
+        if not _must_be_mended(published, damage, repair=repair):
+            return dataclasses.replace(step, action="skip")
     stage.check(Preview(settings.config, dataset, read))
     before = read_state(out_dir)
     if before is None:
         return step
+    if fits:
+        return dataclasses.replace(step, action="continue", damage=damage)
     if resume and before.get("key") == step.state["key"]:
         return dataclasses.replace(step, action="continue")
     found = changes(before, step.state) if before else {"": "nobody knows how it was made"}
     reasons = tuple(found.values()) or ("--no-resume",)
-    parts = _parts_that_hold(step, list(found)) if resume and before else ()
+    parts = _parts_that_hold(step, list(found), damage) if resume and before else ()
     return dataclasses.replace(step, reasons=reasons, takes_over=parts)
 
 
@@ -163,7 +189,7 @@ def run_step(step: Step) -> Artifact:
         wait()
         seconds = time.monotonic() - begin
         if is_main():
-            write_json(out_dir / MANIFEST, _manifest(step, result, seconds))
+            publish(out_dir, _manifest(step, result, seconds), Contents(out_dir.parent / CACHE))
             (out_dir / UNFINISHED).unlink(missing_ok=True)
         logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
         wait()
@@ -182,7 +208,10 @@ def _expect_key(artifact: Artifact, key: str | None) -> Artifact:
 
 def _prepare(step: Step) -> None:
     if step.action == "continue":
-        logger.info("%s: continues where it was interrupted", step.name)
+        if step.damage:
+            _remove_damaged(step)
+        else:
+            logger.info("%s: continues where it was interrupted", step.name)
         continue_folder(step.out_dir, step.state)
         return
     if step.reasons:
@@ -197,31 +226,61 @@ def _state(step: Step, contents: Contents) -> dict[str, Any]:
     sources = {f"input {name}": read.key for name, read in step.inputs.items()}
     for split in dict.fromkeys(stage.splits(config)):
         sources |= fingerprint(step.dataset, split, contents)
-    with contextlib.suppress(ArtifactError):
-        contents.save()
     key = key_of(stage.writes, stage.schema, settings, sources)
     return {"key": key, "stage_schema": stage.schema, "settings": settings, "inputs": sources}
 
 
-def _is_published(out_dir: Path, key: str) -> bool:
-    """Whether the artifact in ``out_dir`` is whole and what this job would make."""
-    if not is_finished(out_dir):
-        return False
+def _published(out_dir: Path) -> Artifact | None:
+    """What is published in a folder, whole or not; None: nothing, or nobody knows what.
+
+    Raises:
+        ArtifactError: its manifest is damaged, and there is a copy to restore it from.
+    """
     try:
-        return open_artifact(out_dir).key == key
+        is_lost = not (out_dir / UNFINISHED).is_file() and has_copy(out_dir)
+        return read_artifact(out_dir) if is_finished(out_dir) or is_lost else None
     except ArtifactError as error:
+        if has_copy(out_dir):
+            raise
         logger.warning("%s", error)
-        return False
+        return None
 
 
-def _parts_that_hold(step: Step, changed: Sequence[str]) -> tuple[str, ...]:
-    """Subfolders that do not depend on what changed."""
+def _must_be_mended(published: Artifact, damage: Damage, *, repair: bool) -> bool:
+    """Whether files are lacking: any of those that were published, or, for a run, those of images alone."""
+    images = [one for one in published.ids if not published.file(one).is_file()]
+    if images:
+        logger.warning(
+            "expected %d files in %s, %d are gone (first: %s)",
+            len(published.ids),
+            published.dir,
+            len(images),
+            images[0],
+        )
+    return bool(images) or (repair and bool(damage))
+
+
+def _remove_damaged(step: Step) -> None:
+    """Make room for files that are to be made again; the folder still is a published one that lacks some.
+
+    So a run that is killed here finds files that are gone, and none that nobody vouches for.
+    """
+    for name in step.damage.changed:
+        file = step.out_dir / name
+        shutil.rmtree(file) if file.is_dir() and not file.is_symlink() else file.unlink()
+    names = sorted((*step.damage.changed, *step.damage.absent))
+    logger.info("%s: remakes %d files: %s", step.name, len(names), ", ".join(names))
+
+
+def _parts_that_hold(step: Step, changed: Sequence[str], damage: Damage) -> tuple[str, ...]:
+    """Subfolders that do not depend on what changed, and in which no file is damaged."""
+    broken = {name.partition("/")[0] for name in damage.changed}
     parts = step.stage.parts(step.settings.config)
     return tuple(
         part
         for part, free in parts.items()
         if changed and all(any(is_part_of(one, other) for other in free) for one in changed)
-        if (step.out_dir / part).is_dir()
+        if part not in broken and (step.out_dir / part).is_dir()
     )
 
 

@@ -2,70 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
-from wsss.artifacts import atomic_write
+from wsss.contents import Contents
 from wsss.datasets import DataSet
-from wsss.errors import DataError
-from wsss.progress import track
-
-CACHE = ".contents.json"
-# Fewer files than this are read without a progress line.
-_MANY = 2000
-
-
-class Contents:
-    """Digests of files, read again only where size or time changed; kept in one file between runs.
-
-    The first run reads every file once; later ones ask for sizes and times alone.
-    """
-
-    def __init__(self, cache: Path | None = None) -> None:
-        """Open the cache.
-
-        Args:
-            cache: file to keep the digests in; None: they are kept for this object's life alone.
-        """
-        self._cache = cache
-        self._known: dict[str, list[Any]] = _read_cache(cache)
-        self._changed = False
-
-    def digests(self, files: Iterable[Path], description: str = "read contents") -> list[str]:
-        """SHA-256 of each file, in the given order.
-
-        Raises:
-            DataError: a file is gone or cannot be read.
-        """
-        files = list(files)
-        loop: Iterable[Path] = files
-        if sum(str(file) not in self._known for file in files) > _MANY:
-            loop = track(files, description, unit="file")
-        return [self._digest(file) for file in loop]
-
-    def save(self) -> None:
-        """Write the cache where something is new; a folder that cannot be written keeps none."""
-        if self._cache is None or not self._changed:
-            return
-        with atomic_write(self._cache) as temporary:
-            temporary.write_text(json.dumps(self._known), encoding="utf-8")
-        self._changed = False
-
-    def _digest(self, file: Path) -> str:
-        try:
-            stat = file.stat()
-            known = self._known.get(str(file))
-            if known is not None and known[:2] == [stat.st_size, stat.st_mtime_ns]:
-                return str(known[2])
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
-        except OSError as error:
-            raise DataError(
-                f"expected to read {file}, got: {error}: put the file back or take it out of the list"
-            ) from error
-        self._known[str(file)] = [stat.st_size, stat.st_mtime_ns, digest]
-        self._changed = True
-        return digest
 
 
 def fingerprint(dataset: DataSet, split: str, contents: Contents) -> Mapping[str, str]:
@@ -96,13 +37,3 @@ def fingerprint(dataset: DataSet, split: str, contents: Contents) -> Mapping[str
 
 def _digest(content: Any) -> str:
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _read_cache(cache: Path | None) -> dict[str, list[Any]]:
-    """What was kept; nothing where there is no file or not one of ours."""
-    try:
-        content = json.loads(cache.read_text(encoding="utf-8")) if cache is not None else {}
-    except (OSError, ValueError):
-        return {}
-    rows = content.items() if isinstance(content, dict) else ()
-    return {file: row for file, row in rows if isinstance(row, list) and len(row) == 3}

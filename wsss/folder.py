@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from wsss.artifacts import MANIFEST, write_json
+from wsss.artifacts import MANIFEST, withdraw, write_json
 from wsss.errors import ArtifactError
 from wsss.log import OneLine, logger
+from wsss.manifests import check_seal
 
 UNFINISHED = "unfinished.json"
 # Older content of a folder is kept under its name with one of these behind it, at most one of each kind.
@@ -73,9 +74,12 @@ def read_state(out_dir: Path) -> dict[str, Any] | None:
         if file.is_file():
             try:
                 state = json.loads(file.read_text(encoding="utf-8"))
-            except (OSError, ValueError):
-                return {}
-            return state if isinstance(state, dict) else {}
+                if isinstance(state, dict):
+                    check_seal(state, file)
+                    return state
+            except (OSError, ValueError, ArtifactError):
+                pass
+            return {}
     return {} if out_dir.is_dir() and any(out_dir.iterdir()) else None
 
 
@@ -98,7 +102,7 @@ def continue_folder(out_dir: Path, state: Mapping[str, Any]) -> None:
     # The state first: without it, files would lie in the folder that nobody vouches for.
     takes = _checked(out_dir, before.get("takes_over"))
     write_json(out_dir / UNFINISHED, {**state, **({"takes_over": takes} if takes else {})})
-    (out_dir / MANIFEST).unlink(missing_ok=True)
+    withdraw(out_dir)
     if takes:
         _take_over(out_dir, state, takes)
 

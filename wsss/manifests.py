@@ -1,5 +1,7 @@
 """What a manifest must hold before anyone relies on it; it may come from a stranger."""
 
+import hashlib
+import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,8 +9,10 @@ from typing import Any
 
 from wsss.errors import ArtifactError
 
+# Entry with the hash of all others.
+DIGEST = "digest"
 # Entries with the type that they have where they are there.
-_TABLES = ("settings", "inputs", "figures", "thresholds", "imported", "masks")
+_TABLES = ("settings", "inputs", "figures", "thresholds", "imported", "masks", "files")
 _TEXTS = (
     "name",
     "dataset",
@@ -21,6 +25,7 @@ _TEXTS = (
     "code",
     "machine",
     "command",
+    DIGEST,
 )
 _REQUIRED = ("key", "split")
 
@@ -55,6 +60,32 @@ def check_manifest(manifest: Mapping[str, Any], file: Path) -> None:
     if not is_inside(manifest["split"]) or "/" in manifest["split"]:
         raise _refusal("a split's name without folders", manifest["split"], file)
     _check_figures(manifest.get("figures") or {}, file)
+    for name, digest in (manifest.get("files") or {}).items():
+        if not is_inside(name) or not isinstance(digest, str):
+            raise _refusal("files inside the folder, each with its hash,", {name: digest}, file)
+
+
+def seal(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest with the hash of its entries as the last of them: damage to any of them shows."""
+    # As it will be read: JSON has no tuples, and text alone as names.
+    entries = json.loads(json.dumps({name: value for name, value in manifest.items() if name != DIGEST}))
+    text = json.dumps(entries, sort_keys=True, separators=(",", ":"))
+    return {**entries, DIGEST: hashlib.sha256(text.encode()).hexdigest()}
+
+
+def check_seal(manifest: Mapping[str, Any], file: Path) -> None:
+    """Refuse a manifest that is not what was published.
+
+    One that was written by hand or before manifests had hashes has neither ``files`` nor ``digest``, and none
+    of it is checked.
+
+    Raises:
+        ArtifactError: its hash is another one, or is gone.
+    """
+    if ("files" in manifest or DIGEST in manifest) and seal(manifest)[DIGEST] != manifest.get(DIGEST):
+        raise ArtifactError(
+            f"expected {file} as it was published, got other content: wsss repair restores it from its copy"
+        )
 
 
 def is_inside(name: str) -> bool:

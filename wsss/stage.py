@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from mmengine.config import Config
 
-from wsss.artifacts import Artifact, open_artifact
+from wsss.artifacts import Artifact, Damage, open_artifact
 from wsss.config import Settings
 from wsss.datasets import DataSet
 from wsss.thresholds import Threshold
@@ -161,6 +161,7 @@ class Step:
         action: skip what is up to date, continue what was interrupted, or run.
         reasons: why an artifact that is there is not up to date.
         takes_over: subfolders of it that still hold.
+        damage: files of it to be made again; all others are kept.
     """
 
     stage: Stage
@@ -173,6 +174,7 @@ class Step:
     action: Action
     reasons: tuple[str, ...] = ()
     takes_over: tuple[str, ...] = ()
+    damage: Damage = dataclasses.field(default_factory=Damage)
 
     @property
     def name(self) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from wsss.artifacts import MANIFEST, Artifact, open_artifact
+from wsss.artifacts import COPY, MANIFEST, Artifact, find_damage, has_copy, open_artifact, read_artifact
 from wsss.comparison import shares_of_full_supervision
 from wsss.config import Settings, flatten
+from wsss.contents import Contents
 from wsss.engine import changes_since
 from wsss.errors import ArtifactError, WsssError
 from wsss.folder import LEFT, PREVIOUS, UNFINISHED
@@ -20,7 +21,11 @@ _MOST_LETTERS = 24
 
 
 def describe_work(
-    work_dir: Path, wanted: Mapping[str, tuple[Stage, Settings]], *, as_made: bool = False
+    work_dir: Path,
+    wanted: Mapping[str, tuple[Stage, Settings]],
+    *,
+    as_made: bool = False,
+    deep: bool = False,
 ) -> list[dict[str, Any]]:
     """One row for each folder of artifacts in a work folder.
 
@@ -29,26 +34,55 @@ def describe_work(
         wanted: name of a folder -> the stage and the settings that would fill it now.
         as_made: compare with the settings that each was made with, for a run's options are known to nobody
             else; how they differ from the given ones stands in ``differs``.
+        deep: read the content of all published files too.
 
     Returns:
         Rows with ``name``, ``state`` ("up to date", "published", "stale", "unfinished", "broken"), ``why``
         and ``differs`` (lists of str), and for what can be read ``kind``, ``split``, ``images``, ``mIoU``,
         ``thresholds``, ``inputs``, ``share_of_full_supervision``, ``finished``, ``code``. "published" is what
-        no preset makes: nobody knows if it is stale.
+        no preset makes: nobody knows if it is stale. With ``deep``, ``damaged`` names the files that are not
+        as they were published, and ``checked`` says how many were read.
     """
     folders = sorted(
         one
         for one in (work_dir.iterdir() if work_dir.is_dir() else ())
-        if one.suffix not in (PREVIOUS, LEFT) and ((one / MANIFEST).is_file() or (one / UNFINISHED).is_file())
+        if one.suffix not in (PREVIOUS, LEFT) and _is_ours(one)
     )
-    rows = [_describe(folder, wanted.get(folder.name), as_made=as_made) for folder in folders]
+    rows = [
+        _describe(folder, wanted.get(folder.name), as_made=as_made) | (_content(folder) if deep else {})
+        for folder in folders
+    ]
     shares = shares_of_full_supervision({row["name"]: row.pop("manifest", {}) for row in rows})
     return [{**row, "share_of_full_supervision": shares.get(row["name"], {})} for row in rows]
 
 
+def _is_ours(folder: Path) -> bool:
+    return any((folder / name).is_file() for name in (MANIFEST, UNFINISHED)) or has_copy(folder)
+
+
+def _content(folder: Path) -> dict[str, Any]:
+    """Names of damaged files of a folder, read in full, and how many files have a hash to be checked by."""
+    if (folder / UNFINISHED).is_file():
+        return {"checked": 0, "damaged": []}
+    try:
+        artifact = read_artifact(folder)
+    except ArtifactError:
+        return {"checked": 0, "damaged": [f"{MANIFEST}: damaged or gone"]}
+    damage = find_damage(artifact, Contents())
+    files = artifact.manifest.get("files") or {}
+    return {
+        "checked": len(files),
+        "damaged": [
+            *(f"{name}: changed" for name in damage.changed),
+            *(f"{name}: gone" for name in damage.absent),
+            *([f"{COPY}: changed or gone"] if files and not has_copy(folder) else []),
+        ],
+    }
+
+
 def _describe(folder: Path, wanted: tuple[Stage, Settings] | None, *, as_made: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"name": folder.name, "state": "published", "why": [], "differs": []}
-    if not (folder / MANIFEST).is_file():
+    if (folder / UNFINISHED).is_file() and not (folder / MANIFEST).is_file():
         return {**row, "state": "unfinished", "why": ["the same command continues it"]}
     try:
         artifact = open_artifact(folder)

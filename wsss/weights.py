@@ -29,8 +29,9 @@ def save_weights(weights: nn.Module | Mapping[str, Tensor], path: str | Path) ->
         ArtifactError: the file cannot be written.
     """
     state_dict = weights.state_dict() if isinstance(weights, nn.Module) else weights
-    with atomic_write(path) as temporary:
-        torch.save({name: value.cpu() for name, value in state_dict.items()}, temporary)
+    # A stream: torch writes the name of a file into it, which is another one each time.
+    with atomic_write(path) as temporary, temporary.open("wb") as stream:
+        torch.save({name: value.cpu() for name, value in state_dict.items()}, stream)
 
 
 def load_weights(path: str | Path, *, what: str, setting: str | None = None) -> dict[str, Tensor]:

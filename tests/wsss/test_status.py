@@ -1,5 +1,6 @@
 """What lies in a work folder, and why it is stale."""
 
+import json
 import shutil
 
 import numpy as np
@@ -150,3 +151,23 @@ def test_two_artifacts_of_other_kinds_are_refused(work, wanted):
     assert rows(work, wanted)["seeds"]["state"] == "broken"
     with pytest.raises(ArtifactError, match="expected the entries"):
         run_stage(*wanted["masks"], dataset_name="toy", work_dir=work)
+
+
+def test_deep_reads_all_content_and_repair_is_told_of(work, wanted):
+    assert all(row["damaged"] == [] for row in describe_work(work, wanted, deep=True))
+    (work / "seeds" / "a.npz").write_bytes(b"")
+    (work / "masks" / ".manifest.json").unlink()
+    masks, seeds = describe_work(work, wanted, deep=True)
+    assert seeds["damaged"] == ["a.npz: changed"]
+    assert masks["damaged"] == [".manifest.json: changed or gone"]
+    assert seeds["state"] == "broken"
+
+
+def test_manifests_without_hashes_are_read_and_said_not_to_be_checked(work, wanted):
+    file = work / "seeds" / "manifest.json"
+    old = json.loads(file.read_text())
+    write_json(file, {name: value for name, value in old.items() if name not in ("files", "digest")})
+    (work / "seeds" / ".manifest.json").unlink()
+    (work / "seeds" / "a.npz").write_bytes(b"")
+    _, seeds = describe_work(work, wanted, deep=True)
+    assert (seeds["checked"], seeds["damaged"], seeds["state"]) == (0, [], "up to date")

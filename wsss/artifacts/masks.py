@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from wsss.artifacts.writing import atomic_write
 from wsss.errors import ArtifactError
 from wsss.limits import UNREADABLE, open_picture
+from wsss.writing import atomic_write
 
 # In masks: pixels that are not scored and teach nothing; in masks made here, those that nobody is sure of.
 IGNORE = 255

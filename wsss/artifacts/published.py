@@ -1,18 +1,29 @@
 """Published folders: payload files and the manifest that vouches for them (docs/artifacts.md)."""
 
+import contextlib
 import dataclasses
 import json
+import re
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from wsss.contents import CACHE, Contents
 from wsss.errors import ArtifactError
-from wsss.manifests import check_manifest
+from wsss.manifests import DIGEST, check_manifest, check_seal, seal
+from wsss.writing import write_json
 
 SCHEMA = 1
 MANIFEST = "manifest.json"
 # Weights of the backbone that a seed method trained: later stages may start from them.
 BACKBONE = "train/backbone.pth"
+# A second manifest, to restore a damaged one from.
+COPY = ".manifest.json"
+# State of a run, half-written files, and logs of mmengine by the time of their start.
+_NOT_PUBLISHED = re.compile(r"\.?manifest\.json$|unfinished\.json$|\.partial-|\.copying-|\d{8}_\d{6}")
+# Of a SHA-256 in hexadecimal: 128 bits are enough where nobody attacks, and manifests stay small.
+_DIGITS = 32
 SUFFIXES = {"seeds": ".npz", "masks": ".png", "segment": ".png"}
 
 
@@ -91,23 +102,42 @@ class Artifact:
         return file
 
 
-def open_artifact(path: str | Path) -> Artifact:
-    """Open a published folder.
+def open_artifact(path: str | Path, contents: Contents | None = None) -> Artifact:
+    """Open a published folder, if it is as it was published.
+
+    Files are read only where their sizes or times are not those known; where nobody knows them, all are.
+
+    Args:
+        path: the folder.
+        contents: what is known of its files; None: what lies in the folder above it.
 
     Raises:
         ArtifactError: no manifest (never published, or interrupted), a broken one, one of another
-            schema or with ids that lead out of it, or a payload file that the manifest lists is gone.
+            schema or with ids that lead out of it; a payload file that the manifest lists is gone, or a file
+            has changed since.
+    """
+    artifact = read_artifact(path)
+    absent = [image_id for image_id in artifact.ids if not artifact.file(image_id).is_file()]
+    if absent:
+        raise ArtifactError(
+            f"expected {len(artifact.ids)} files in {artifact.dir}, {len(absent)} are gone (first: "
+            f"{absent[0]}): wsss repair remakes them"
+        )
+    changed = find_damage(artifact, contents or Contents(artifact.dir.parent / CACHE)).changed
+    if changed:
+        raise changed_since(artifact, changed)
+    return artifact
+
+
+def read_artifact(path: str | Path) -> Artifact:
+    """Read the manifest of a published folder, and look at none of its other files.
+
+    Raises:
+        ArtifactError: there is none, or a broken one, as in `open_artifact`.
     """
     path = Path(path)
     manifest_file = path / MANIFEST
-    try:
-        manifest = json.loads(manifest_file.read_text())
-    except FileNotFoundError as error:
-        raise ArtifactError(
-            f"expected {MANIFEST} in {path}, found none: run the stage that publishes it"
-        ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise ArtifactError(f"expected JSON in {manifest_file}, got: {error}: run the stage again") from error
+    manifest = _read_json(manifest_file)
     required = {"schema", "kind", "split", "image_ids", "key"}
     if not isinstance(manifest, dict) or not required <= manifest.keys():
         raise ArtifactError(
@@ -115,17 +145,143 @@ def open_artifact(path: str | Path) -> Artifact:
             f"{sorted(manifest) if isinstance(manifest, dict) else type(manifest).__name__}: "
             "run the stage again"
         )
+    check_seal(manifest, manifest_file)
     if manifest["schema"] != SCHEMA or manifest["kind"] not in tuple(SUFFIXES):
         raise ArtifactError(
             f"expected schema {SCHEMA} and a kind out of {', '.join(SUFFIXES)} in {manifest_file}, got "
             f"schema {manifest['schema']} and kind {manifest['kind']!r}: publish it again with this version"
         )
     check_manifest(manifest, manifest_file)
-    artifact = Artifact(path, manifest)
-    absent = [image_id for image_id in artifact.ids if not artifact.file(image_id).is_file()]
-    if absent:
+    return Artifact(path, manifest)
+
+
+def publish(folder: Path, manifest: Mapping[str, Any], contents: Contents) -> None:
+    """Vouch for all files of a folder: write its manifest, with their hashes and its own, and a copy of it.
+
+    Args:
+        folder: holds all that is to be published.
+        manifest: its entries but ``files`` and ``digest``.
+        contents: reads the files; what it learned is kept where it can be.
+
+    Raises:
+        ArtifactError: the folder cannot be written.
+    """
+    sealed = seal({**manifest, "files": _hashes(folder, contents)})
+    with contextlib.suppress(ArtifactError):
+        contents.save()
+    write_json(folder / COPY, sealed)
+    write_json(folder / MANIFEST, sealed)
+
+
+def withdraw(folder: Path) -> None:
+    """Vouch for a folder no longer."""
+    for name in (MANIFEST, COPY):
+        (folder / name).unlink(missing_ok=True)
+
+
+def has_copy(folder: Path) -> bool:
+    """Whether a whole copy of the manifest lies in a folder."""
+    return DIGEST in (_whole(folder / COPY) or {})
+
+
+def restore_manifest(folder: Path) -> str | None:
+    """Write a damaged manifest, or its damaged copy, anew from the other one.
+
+    Returns:
+        The name of the file that was written; None where both are whole, or neither is.
+    """
+    manifest, copy = (_whole(folder / name) for name in (MANIFEST, COPY))
+    if manifest == copy or (copy is None and DIGEST not in (manifest or {})):
+        return None
+    name, content = (MANIFEST, copy) if manifest is None else (COPY, manifest)
+    if (folder / name).is_dir():
+        shutil.rmtree(folder / name)
+    write_json(folder / name, content or {})
+    return name
+
+
+@dataclasses.dataclass(frozen=True)
+class Damage:
+    """What is not as it was published, by names from the folder on, sorted.
+
+    Attributes:
+        changed: files with other content.
+        absent: files that are gone.
+    """
+
+    changed: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.absent)
+
+
+def find_damage(artifact: Artifact, contents: Contents) -> Damage:
+    """Compare all files of a published folder with their hashes in its manifest.
+
+    Args:
+        artifact: the folder. Nothing is known of one that holds no hashes.
+        contents: reads the files; one that knows nothing reads all.
+    """
+    changed, absent = [], []
+    files: Mapping[str, str] = artifact.manifest.get("files") or {}
+    paths = {artifact.dir / name: name for name in sorted(files)}
+    for path in contents.track(list(paths), f"check {artifact.dir.name}"):
+        name = paths[path]
+        try:
+            if contents.digest(path)[:_DIGITS] != files[name]:
+                changed.append(name)
+        except (FileNotFoundError, NotADirectoryError):
+            absent.append(name)
+        except IsADirectoryError:
+            changed.append(name)
+    return Damage(tuple(changed), tuple(absent))
+
+
+def changed_since(artifact: Artifact, names: Sequence[str]) -> ArtifactError:
+    """The error that says which files changed, and the two ways on."""
+    return ArtifactError(
+        f"expected the files of {artifact.dir} as they were published, {len(names)} changed (first: "
+        f"{names[0]}): wsss status --deep names all, wsss repair remakes them; if you changed them on "
+        "purpose, wsss import publishes them"
+    )
+
+
+def _hashes(folder: Path, contents: Contents) -> dict[str, str]:
+    """Name -> hash of each file that somebody may read; logs and what carries the state of a run are none."""
+    files = sorted(
+        one
+        for one in folder.rglob("*")
+        if one.is_file() and not any(_NOT_PUBLISHED.match(part) for part in one.relative_to(folder).parts)
+    )
+    digests = contents.digests(files, f"hash {folder.name}")
+    return {
+        one.relative_to(folder).as_posix(): digest[:_DIGITS]
+        for one, digest in zip(files, digests, strict=True)
+    }
+
+
+def _whole(file: Path) -> dict[str, Any] | None:
+    """A manifest that is what was published, or tells nothing about it; None: it is gone or damaged."""
+    try:
+        manifest = _read_json(file)
+        if not isinstance(manifest, dict):
+            return None
+        check_seal(manifest, file)
+    except ArtifactError:
+        return None
+    return manifest
+
+
+def _read_json(file: Path) -> Any:
+    try:
+        return json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
         raise ArtifactError(
-            f"expected {len(artifact.ids)} files in {path}, {len(absent)} are gone (first: {absent[0]}): "
-            f"run the stage again with --no-resume"
-        )
-    return artifact
+            f"expected {file.name} in {file.parent}, found none: run the stage that publishes it"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"expected JSON in {file}, got: {error}: wsss repair restores it from its copy, or run the stage "
+            "again"
+        ) from error

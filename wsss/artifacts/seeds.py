@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from wsss.artifacts.masks import IGNORE
-from wsss.artifacts.writing import atomic_write
 from wsss.errors import ArtifactError
 from wsss.limits import open_arrays
+from wsss.writing import atomic_write
 
 # Of seeds and edges: one cell for every 4 x 4 pixels.
 STRIDE = 4

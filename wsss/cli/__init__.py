@@ -14,6 +14,7 @@ from wsss.cli import (  # noqa: F401
     exchange,
     masks,
     predict,
+    repair,
     report,
     results,
     run,

@@ -20,7 +20,7 @@ from wsss.log import OneLine, logger
 # torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
 _SECONDS_TO_SPEAK = 5.0
 # Verbs that find what an interrupted call of theirs has made; all others begin again.
-_CONTINUING = ("run", "data coco", "data voc", "predict", "masks", "submit")
+_CONTINUING = ("run", "repair", "data coco", "data voc", "predict", "masks", "submit")
 _INTERRUPTED = 128 + signal.SIGINT
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)

@@ -40,6 +40,7 @@ class Request:
         variant: publish as KIND-VARIANT, without baselines.
         baselines: run those that the presets name too.
         resume: skip what is done, continue what was interrupted.
+        repair: remake damaged files of what is published.
     """
 
     stage: str
@@ -52,6 +53,7 @@ class Request:
     variant: str = ""
     baselines: bool = True
     resume: bool = True
+    repair: bool = False
 
 
 @dataclasses.dataclass(frozen=True)
@@ -221,6 +223,7 @@ def _plan_one(one: _Planned, request: Request, inputs: Mapping[str, Input]) -> S
             variant=one.variant,
             inputs=found,
             resume=request.resume,
+            repair=request.repair,
         )
     except WsssError as error:
         raise _named(error, name) from error

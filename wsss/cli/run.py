@@ -95,21 +95,20 @@ def run(
         # What goes wrong is said by whoever it happens to, everything else once.
         logger.setLevel(logging.ERROR)
     steps = make_plan(
-        Request(
+        request_of(
             stage=stage,
             dataset=dataset,
-            work_dir=from_here(work_dir) or PROJECT_ROOT / "work" / dataset,
-            config=from_here(config),
-            options=(
-                *_options(cfg_options, data_root, split, weights, allow_ground_truth),
-                *exif_option(exif, dataset),
-            ),
-            given={
-                kind: folder
-                for kind, path in (("seeds", seeds), ("masks", masks))
-                if (folder := from_here(path)) is not None
-            },
+            config=config,
+            data_root=data_root,
+            work_dir=work_dir,
+            cfg_options=cfg_options,
             variant=variant,
+            split=split,
+            seeds=seeds,
+            masks=masks,
+            weights=weights,
+            exif=exif,
+            allow_ground_truth=allow_ground_truth,
             baselines=baselines,
             resume=resume,
         )
@@ -138,15 +137,56 @@ def plan(**options: Any) -> None:
     run(**options, dry_run=True)
 
 
-def _command_like(function: Callable[..., None], like: Callable[..., None], *, without: str) -> None:
-    """Make a function of ``**options`` a command with the options of another one, but for one of them."""
-    kept = [one for name, one in inspect.signature(like).parameters.items() if name != without]
+def command_like(function: Callable[..., None], like: Callable[..., None], *, without: Sequence[str]) -> None:
+    """Make a function of ``**options`` a command with the options of another one, but for some of them."""
+    kept = [one for name, one in inspect.signature(like).parameters.items() if name not in without]
     function.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
     function.__annotations__ = {one.name: one.annotation for one in kept}
     app.command(epilog=f"Example: wsss {function.__name__} all demo")(function)
 
 
-_command_like(plan, run, without="dry_run")
+command_like(plan, run, without=("dry_run",))
+
+
+def request_of(
+    *,
+    stage: str,
+    dataset: str,
+    config: Path | None,
+    data_root: Path | None,
+    work_dir: Path | None,
+    cfg_options: list[str] | None,
+    variant: str,
+    split: str | None,
+    seeds: Path | None,
+    masks: Path | None,
+    weights: str | None,
+    exif: Exif,
+    allow_ground_truth: bool,
+    baselines: bool,
+    resume: bool = True,
+    repair: bool = False,
+) -> Request:
+    """What the options of the command line ask for."""
+    return Request(
+        stage=stage,
+        dataset=dataset,
+        work_dir=from_here(work_dir) or PROJECT_ROOT / "work" / dataset,
+        config=from_here(config),
+        options=(
+            *_options(cfg_options, data_root, split, weights, allow_ground_truth),
+            *exif_option(exif, dataset),
+        ),
+        given={
+            kind: folder
+            for kind, path in (("seeds", seeds), ("masks", masks))
+            if (folder := from_here(path)) is not None
+        },
+        variant=variant,
+        baselines=baselines,
+        resume=resume,
+        repair=repair,
+    )
 
 
 def _options(

@@ -29,13 +29,15 @@ def status(
     work_dir: Annotated[Path | None, typer.Option(help="Default: work/DATASET")] = None,
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read the content of all files too.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what is published, from what and with which figures, and what is stale and why.
 
     Artifacts are compared with the settings that each was made with, and it is said how these differ from the
     preset; give options to see instead whether a run with them would find all up to date. Data are looked
-    for where the preset says, or in --data-root.
+    for where the preset says, or in --data-root. With --deep, files that are not as they were published are
+    named, and the exit status is 1 if there are any.
     """
     folders = {dataset: from_here(work_dir) or PROJECT_ROOT / "work" / dataset} if dataset else _all_folders()
     options = with_root(cfg_options, data_root)
@@ -44,17 +46,18 @@ def status(
     if dataset is not None and not folders[dataset].is_dir():
         find_config("seeds", dataset)
     rows = {
-        name: describe_work(folder, settings_by_folder(name, options), as_made=not cfg_options)
+        name: describe_work(folder, settings_by_folder(name, options), as_made=not cfg_options, deep=deep)
         for name, folder in folders.items()
     }
     if as_json:
         print_json(rows)
-        return
-    for name, folder in folders.items():
+    for name, folder in folders.items() if not as_json else ():
         if rows[name]:
             _print(rows[name], title=f"{name}: {folder}")
         else:
             logger.info("nothing is published in %s: tools/run_stage.sh all %s", folder, name)
+    if any(row.get("damaged") for found in rows.values() for row in found):
+        raise typer.Exit(1)
 
 
 def _all_folders() -> dict[str, Path]:
@@ -85,6 +88,21 @@ def _print(rows: list[dict[str, Any]], *, title: str) -> None:
             out.print(f"{row['name']} has own settings: {_shorten(row['differs'])}", highlight=False)
         if row["why"]:
             out.print(f"{row['name']} is {row['state']}: {_shorten(row['why'])}", highlight=False)
+        for line in _content(row):
+            out.print(line, highlight=False)
+
+
+def _content(row: dict[str, Any]) -> list[str]:
+    """What reading all files found: every damaged one, and what mends them."""
+    if "damaged" not in row or row["state"] == "unfinished":
+        return []
+    name, damaged = row["name"], row["damaged"]
+    if damaged:
+        advice = f"{name}: {len(damaged)} damaged: wsss repair, with the words of the run, remakes them"
+        return [*(f"{name}/{one}" for one in damaged), advice]
+    if not row["checked"]:
+        return [f"{name}: not checked, published without hashes of its files (by an older version)"]
+    return [f"{name}: all {row['checked']} files are as they were published"]
 
 
 def _moment(finished: str | None) -> str:

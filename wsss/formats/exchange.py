@@ -13,11 +13,13 @@ from wsss.artifacts import (
     SUFFIXES,
     Artifact,
     open_artifact,
+    publish,
     read_seed,
     write_json,
     write_mask,
     write_seed,
 )
+from wsss.contents import Contents
 from wsss.datasets import DataSet
 from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError, DataError
@@ -265,8 +267,8 @@ def _publish(
     for image_id in ids:
         digest.update(f"{image_id}\n".encode())
         digest.update((out / f"{image_id}{SUFFIXES[kind]}").read_bytes())
-    write_json(
-        out / MANIFEST,
+    publish(
+        out,
         {
             "schema": SCHEMA,
             "kind": kind,
@@ -285,6 +287,7 @@ def _publish(
             "imported": {"format": source[0], "from": source[1].name} | dict(facts or {}),
             "finished": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
         },
+        Contents(),
     )
     (out / UNFINISHED).unlink()
     return open_artifact(out)
