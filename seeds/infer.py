@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from seeds.contract import MapKind
-from seeds.fuse import fuse_foreground, normalize, normalize_signed
+from seeds.fuse import combine, fuse_foreground, normalize, normalize_signed
 from seeds.threshold import image_specific_thresholds
 from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
@@ -136,7 +136,7 @@ def write_seeds(
     network.eval()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     device = next(network.parameters()).device
-    compared = set(own_cam_of)
+    compared, adds_cam = set(own_cam_of), bool(settings.get("add_own_cam"))
     todo = [
         image_id
         for image_id in shard(image_ids)
@@ -146,8 +146,12 @@ def write_seeds(
     for image_id, image in track(_read_ahead(dataset, todo), "write seeds", total=len(todo)):
         tags, size = dataset.tags(image_id), (image.shape[0], image.shape[1])
         tensor = normalize_image(image, device)[None]
-        total, own_cam = _sums(network, tensor, tags, settings, kind, with_cam=image_id in compared)
+        total, own_cam = _sums(
+            network, tensor, tags, settings, kind, with_cam=adds_cam or image_id in compared
+        )
         labels, maps, foreground, outside = _seed_maps(total, tags, settings, kind)
+        if adds_cam and own_cam is not None:
+            maps = combine([maps, own_cam])
         thresholds = None
         if settings.get("image_specific"):
             scale = settings["scales"][0]
@@ -169,7 +173,7 @@ def write_seeds(
             logits=image_logits(network, tensor, settings).cpu().numpy() if settings["logits"] else None,
             outside=None if outside is None else outside.cpu().numpy(),
         )
-        if own_cam is not None:
+        if own_cam is not None and image_id in compared:
             write_seed(
                 out_dir / OWN_CAM / f"{image_id}.npz",
                 classes=np.array(tags, np.uint8),

@@ -40,6 +40,7 @@ class BASMethod(TrainedMethod):
         "infer": {
             "fuse": None,  # "average" or "replace": lower the class maps by the foreground map
             "own_cam": True,  # score the classifier's CAM beside the seeds, where ground truth is
+            "add_own_cam": False,  # ours: add that CAM to the maps, each divided by its maximum
             "image_specific": False,  # search a threshold for each map without ground truth
         },
     }

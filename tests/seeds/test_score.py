@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from seeds.contract import Seeds
+from seeds.fuse import combine
 from seeds.infer import OWN_CAM, multi_scale_maps, write_seeds
 from seeds.model import BASNet
 from seeds.score import score_seeds
@@ -91,6 +92,20 @@ def test_without_the_own_cam_seeds_are_the_same(published, root):
     assert "mIoU_own_cam" not in other.manifest["figures"]
     for one in artifact.ids:
         assert artifact.file(one).read_bytes() == other.file(one).read_bytes()
+
+
+def test_the_own_cam_is_added_to_the_seeds_where_asked_for(published, root):
+    artifact, _ = published
+    both, _ = publish(root, "added", "infer.add_own_cam=True")
+    assert both.manifest["figures"]["mIoU_own_cam"] == artifact.manifest["figures"]["mIoU_own_cam"]
+    for one in artifact.ids:
+        own = read_seed(artifact.dir / OWN_CAM / f"{one}.npz")
+        expected = combine([read_seed(artifact.file(one)).maps, own.maps])
+        # float16 in the files.
+        np.testing.assert_allclose(read_seed(both.file(one)).maps, expected, atol=2e-3)
+    alone, _ = publish(root, "added alone", "infer.add_own_cam=True", "infer.own_cam=False")
+    assert not (alone.dir / OWN_CAM).exists()
+    assert all(alone.file(one).read_bytes() == both.file(one).read_bytes() for one in artifact.ids)
 
 
 def test_figures_are_of_the_split_to_score_and_of_all_images_beside(published):
