@@ -1,5 +1,6 @@
 # tools/run_stage.sh seeds bas_localization_plain8_demo
 # The settings of bas_localization_plain8_demo_boxes.py: trained on the images with one tag, seeds for all.
+# Minutes on two CPU cores. Not measured.
 _base_ = ["../_base_/demo.py"]
 method = "bas_localization"
 model = dict(backbone="plain8", pretrained=None, hidden=128, beta=0.5)

@@ -1,7 +1,8 @@
 # tools/run_stage.sh seeds bcam_r50_cub --data-root CUB_200_2011
 # wsss evaluate boxes work/bcam_r50_cub/seeds cub --data-root ...
-# Paper, test: Top-1 70.8, MaxBoxAcc 90.10 at IoU .5, MaxBoxAccV2 82.90 (not measured by us: it takes a GPU).
+# Paper, test: Top-1 70.8, MaxBoxAcc 90.10 at IoU .5, MaxBoxAccV2 82.90.
 # The authors' code for ResNet50; their seed is 4.
+# Not measured by us: it takes a GPU, nobody counted the hours.
 _base_ = ["../_base_/cub.py"]
 method = "bcam"
 model = dict(backbone="resnet50", layout="cub", heads=100)

@@ -1,6 +1,7 @@
 # tools/run_stage.sh seeds fam_plain8_demo
 # FAM from random weights. Images with several tags have its class-agnostic map alone: fuse_fam_demo.py gives
 # them class maps.
+# Minutes on two CPU cores. Not measured.
 _base_ = ["../_base_/demo.py"]
 method = "fam"
 model = dict(backbone="plain8", pretrained=None)

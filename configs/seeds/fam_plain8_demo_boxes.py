@@ -1,6 +1,7 @@
 # tools/run_stage.sh seeds fam_plain8_demo_boxes
 # wsss evaluate boxes work/fam_plain8_demo_boxes/seeds demo_boxes
 # FAM from random weights.
+# Minutes on two CPU cores. Expected: docs/results.md.
 _base_ = ["../_base_/demo_boxes.py"]
 method = "fam"
 model = dict(backbone="plain8", pretrained=None)

@@ -1,6 +1,7 @@
 # tools/run_stage.sh seeds ornet_plain8_demo_boxes
 # wsss evaluate boxes work/ornet_plain8_demo_boxes/seeds demo_boxes
 # ORNet from random weights; generator and evaluator are small.
+# Minutes on two CPU cores. Expected: docs/results.md.
 _base_ = ["../_base_/demo_boxes.py"]
 method = "ornet"
 model = dict(
