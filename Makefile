@@ -2,7 +2,7 @@
 SHELL := bash
 VENV := $(if $(WSSS_VENV),$(WSSS_VENV),.venv)
 
-.PHONY: help install fix check test test-all trust demo bench
+.PHONY: help install fix check test test-all trust mutants demo bench
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -30,7 +30,11 @@ test-all:  ## the slow ones too
 	tools/run_tests.sh -m ""
 
 trust:  ## faults of all kinds, in their long form: damages, kills, strangers (docs/trust.md)
-	tools/run_tests.sh -m "" tests/trust
+	tools/run_tests.sh -m "" --hypothesis-profile=long tests/trust
+
+mutants:  ## wrong lines in the method code, each of which a test must catch; MUTANT_WORKERS=N at a time
+	tools/setup.sh
+	"$(VENV)/bin/python" tests/trust/mutants.py
 
 demo:  ## all three stages on the demo data
 	tools/run_stage.sh all demo

@@ -8,8 +8,19 @@ import sys
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from wsss.cli import main
+
+# Made-up content (tests/trust): the same few examples in each run, or with --hypothesis-profile=long
+# (make trust) many new ones. A deadline would blame a busy machine.
+_COMMON = {
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
+settings.register_profile("quick", max_examples=30, derandomize=True, database=None, **_COMMON)
+settings.register_profile("long", max_examples=1000, **_COMMON)
+settings.load_profile("quick")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

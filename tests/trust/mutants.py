@@ -49,7 +49,7 @@ def _inference(name: str, old: str, new: str) -> Mutant:
     return Mutant(name, "seeds/infer.py", old, new, (CONVENTIONS, "tests/seeds/test_infer.py"))
 
 
-_SCALED = 'F.interpolate(image, scaled, mode="bilinear", align_corners=False)'
+_SCALED = 'F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=bool(resize))'
 _GRID = 'F.interpolate(some.float(), size, mode="bilinear", align_corners=False)'
 
 MUTANTS = (
@@ -57,7 +57,7 @@ MUTANTS = (
     _inference(
         "seeds: images resized by the nearest pixel",
         _SCALED,
-        'F.interpolate(image, scaled, mode="nearest")',
+        'F.interpolate(image, size, mode="nearest")',
     ),
     _inference("seeds: maps resized with align_corners", _GRID, _GRID.replace("False", "True")),
     _inference("seeds: maps resized by the nearest pixel", _GRID, "F.interpolate(some.float(), size)"),
