@@ -25,12 +25,24 @@ def warnings_of(
         foreground: name of an entry -> share of the pixels with a class, for each picture that was read.
     """
     found = [f"{one.name}: {text}" for one in entries for text in read_warnings(log_of(one))]
+    kinds = {one.name: one.artifact.kind for one in entries}
     for name, shares in foreground.items():
-        found += [f"{name}: {text}" for text in _of_shares(shares)]
+        has_threshold = kinds.get(name) != "segment"
+        found += [f"{name}: {text}" for text in _of_shares(shares, has_threshold=has_threshold)]
     for one in entries:
         found += [f"{one.name}: {text}" for text in _of_figures(figures.get(one.name, {}))]
         found += [f"{one.name}: {text}" for text in _of_manifest(one, entries)]
-    return list(dict.fromkeys([*found, *_of_refining(entries, figures)]))
+    return list(dict.fromkeys([*found, *_of_refining(entries, figures), *_of_code(entries)]))
+
+
+def _of_code(entries: Sequence[Entry]) -> list[str]:
+    """Code that nobody can look up, in one line for each commit that was changed."""
+    names: dict[str, list[str]] = {}
+    for one in entries:
+        code = str(one.artifact.manifest.get("code", ""))
+        if code.endswith("+changes"):
+            names.setdefault(code, []).append(one.name)
+    return [f"{', '.join(own)}: made by uncommitted code ({code})" for code, own in names.items()]
 
 
 def _of_refining(entries: Sequence[Entry], figures: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -46,15 +58,17 @@ def _of_refining(entries: Sequence[Entry], figures: Mapping[str, Mapping[str, An
     return texts
 
 
-def _of_shares(shares: Sequence[float]) -> list[str]:
+def _of_shares(shares: Sequence[float], *, has_threshold: bool) -> list[str]:
     """What the shares of foreground of several images say."""
     if not shares:
         return []
     mean = float(np.mean(shares))
     if mean > _ALL:
-        return [f"{100 * mean:.0f} % of the pixels are foreground: the threshold is too low"]
+        reason = ": the threshold is too low" if has_threshold else ""
+        return [f"{100 * mean:.0f} % of the pixels are foreground{reason}"]
     if mean < _NONE:
-        return [f"{100 * mean:.1f} % of the pixels are foreground: the threshold is too high"]
+        reason = ": the threshold is too high" if has_threshold else ""
+        return [f"{100 * mean:.1f} % of the pixels are foreground{reason}"]
     full, empty = (np.asarray(shares) > _ALL).sum(), (np.asarray(shares) == 0).sum()
     texts = []
     if full:
@@ -70,7 +84,7 @@ def _of_figures(figures: Mapping[str, Any]) -> list[str]:
 
 
 def _of_manifest(entry: Entry, entries: Sequence[Entry]) -> list[str]:
-    """Inputs that are no longer those beside it, and code that nobody can look up."""
+    """Inputs that are no longer those beside it."""
     manifest = entry.artifact.manifest
     texts = []
     folder = entry.artifact.dir.parent
@@ -79,6 +93,4 @@ def _of_manifest(entry: Entry, entries: Sequence[Entry]) -> list[str]:
         source = beside.get(name.removeprefix("input "))
         if name.startswith("input ") and source is not None and source.key != key:
             texts.append(f"made from other {source.dir.name} than those beside it: run the stage again")
-    if str(manifest.get("code", "")).endswith("+changes"):
-        texts.append(f"made by uncommitted code ({manifest['code']})")
     return texts
