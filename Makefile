@@ -2,7 +2,7 @@
 SHELL := bash
 VENV := $(if $(WSSS_VENV),$(WSSS_VENV),.venv)
 
-.PHONY: help install fix check test test-all trust mutants demo bench
+.PHONY: help install fix check test test-all trust mutants demo bench docs
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -42,3 +42,7 @@ demo:  ## all three stages on the demo data
 bench:  ## every side-by-side measurement, and one table of ratios
 	tools/setup.sh
 	"$(VENV)/bin/python" benchmarks
+
+docs:  ## the site in site/, with every link inside it checked
+	tools/setup.sh
+	NO_MKDOCS_2_WARNING=1 "$(VENV)/bin/mkdocs" build --strict

@@ -4,6 +4,8 @@
 #
 #   PYTHON=/path/to/python   build on this interpreter instead of the first fitting one on PATH
 #   WSSS_VENV=DIR            use this virtual environment instead of .venv in the checkout
+#   LOCKED=1                 install the versions of requirements.lock, which passed the tests
+#   WHEELS=DIR               install from this folder alone, without a network (docs/set-up.md)
 set -euo pipefail
 
 root=$(cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
@@ -58,21 +60,35 @@ make_venv() {
         stop "expected '$python -m venv' to make $venv, it failed: read the lines above"
 }
 
+# Whether the environment holds what is $wanted; one with locked versions does for a call without LOCKED too.
+is_set_up() {
+    [[ "$(cat "$stamp" 2>/dev/null) " == "$wanted "* ]]
+}
+
 install_packages() {
-    local wanted stamp=$venv/.wsss-setup
+    local wanted stamp=$venv/.wsss-setup options=()
     # The path belongs to it: scripts in a virtual environment name their interpreter by its absolute path.
     wanted=$({ printf '%s\n' "$root" "$venv" && cat "$root/pyproject.toml"; } | cksum)
-    ! [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ] || return 0
+    if [ -n "${LOCKED:-}" ]; then
+        wanted+=" $(cksum <"$root/requirements.lock")"
+        options+=(--constraint requirements.lock)
+    fi
+    ! is_set_up || return 0
+    if [ -n "${WHEELS:-}" ]; then
+        [ -d "$WHEELS" ] || stop "expected a folder of wheels at WHEELS=$WHEELS, found none: see docs/set-up.md" 2
+        options+=(--no-index --find-links "$(cd "$WHEELS" && pwd)")
+    fi
 
     # One set-up at a time; the lock is on the checkout's folder, so that no file is left behind.
     exec 9<"$root"
     if command -v flock >/dev/null; then flock 9; fi
-    if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
+    if ! is_set_up; then
         printf 'Setting up %s (about two minutes and 1.5 GB the first time; more with CUDA)\n' "$venv" >&2
         make_venv
         rm -f "$stamp"
         # On stderr: the output of the command that comes after is for programs.
-        (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -e '.[dev]') >&2 ||
+        (cd "$root" && "$venv/bin/python" -m pip install --quiet --disable-pip-version-check \
+            ${options[@]+"${options[@]}"} -e '.[dev]') >&2 ||
             stop "expected 'pip install -e .[dev]' to finish in $venv, it failed: read the lines above and run again"
         printf '%s\n' "$wanted" >"$stamp"
     fi

@@ -44,6 +44,7 @@ class Checkout:
         self.log.touch()
         shutil.copytree(ROOT / "tools", self.root / "tools")
         (self.root / "pyproject.toml").write_text("one")
+        (self.root / "requirements.lock").write_text("torch==2.9.0")
         self.bin.mkdir()
         for tool in TOOLS:
             path = shutil.which(tool)
@@ -191,6 +192,34 @@ def test_environment_in_a_folder_of_choice(ready, tmp_path):
     assert done.stdout == "wsss run all demo\n"
     assert (tmp_path / "my venv/pyvenv.cfg").is_file()
     assert not (ready.root / ".venv").exists()
+
+
+def test_locked_versions_are_installed_once(ready):
+    ready.run("setup.sh")
+    for _ in range(2):
+        assert ready.run("setup.sh", LOCKED="1").returncode == 0
+    assert ready.run("run_tests.sh").stderr == "", "locked versions do for everything"
+    assert ready.installs == 2
+    assert ready.log.read_text().splitlines()[1].endswith(" --constraint requirements.lock -e .[dev]")
+    (ready.root / "requirements.lock").write_text("torch==2.9.1")
+    ready.run("setup.sh", LOCKED="1")
+    assert ready.installs == 3
+
+
+def test_wheels_take_the_place_of_the_network(ready, tmp_path):
+    (tmp_path / "my wheels").mkdir()
+    assert ready.run("setup.sh", cwd=tmp_path, WHEELS="my wheels").returncode == 0
+    line = ready.log.read_text().strip()
+    assert line.endswith(f" --no-index --find-links {tmp_path / 'my wheels'} -e .[dev]")
+
+
+def test_wheels_that_are_not_there(ready):
+    done = ready.run("setup.sh", WHEELS="nowhere")
+    assert (done.returncode, ready.installs) == (2, 0)
+    assert (
+        done.stderr
+        == "error: expected a folder of wheels at WHEELS=nowhere, found none: see docs/set-up.md\n"
+    )
 
 
 def test_tests_get_their_arguments(ready, tmp_path):
