@@ -16,10 +16,10 @@ from wsss.errors import ConfigError, DataError
 from wsss.formats.masks import coco_rle
 from wsss.images import ImageFile, read_image, read_size
 from wsss.log import logger
-from wsss.pictures import Picture, name_of, write_overlay
+from wsss.pictures import MASKS, OVERLAYS, Picture, name_of, write_overlay
 from wsss.progress import track
 
-MASKS, OVERLAYS, PROBABILITIES = "masks", "overlays", "probabilities"
+PROBABILITIES = "probabilities"
 RLE = "predictions.json"
 SETTINGS = "predict.json"
 
@@ -80,7 +80,7 @@ def predict_files(
     _refuse_untagged(pictures, tags)
     _claim(out_dir, segmentor, how, tags)
     unreadable: dict[str, str] = {}
-    todo = [one for one in pictures if not all(file.is_file() for file in _files(out_dir, one, how))]
+    todo = [one for one in pictures if not _is_done(out_dir, one, how)]
     batches = _batches(todo, how, unreadable)
     for batch in track(batches, "predict", unit="batch" if how.batch > 1 else "image"):
         images = []
@@ -137,10 +137,17 @@ def _claim(out_dir: Path, segmentor: Segmentor, how: How, tags: Mapping[str, Seq
         )
 
 
-def _files(out_dir: Path, picture: Picture, how: How) -> list[Path]:
-    """What is written of one image, but probabilities, which large images do not have."""
-    files = [out_dir / MASKS / f"{picture.name}.png"]
-    return [*files, out_dir / OVERLAYS / f"{picture.name}.jpg"] if how.overlays else files
+def _is_done(out_dir: Path, picture: Picture, how: How) -> bool:
+    """Whether all that is asked for of one image is there."""
+    mask = out_dir / MASKS / f"{picture.name}.png"
+    if not mask.is_file():
+        return False
+    if how.overlays and not (out_dir / OVERLAYS / f"{picture.name}.jpg").is_file():
+        return False
+    if not how.probabilities or (out_dir / PROBABILITIES / f"{picture.name}.npz").is_file():
+        return True
+    # Images above the window have none.
+    return max(read_size(mask)) > how.window
 
 
 def _batches(pictures: Sequence[Picture], how: How, unreadable: dict[str, str]) -> list[list[Picture]]:

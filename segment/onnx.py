@@ -1,5 +1,6 @@
 """A trained network in ONNX: RGB values in, probabilities at the same size out, for any size."""
 
+import copy
 import warnings
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def export_onnx(segmentor: Segmentor, path: str | Path) -> None:
         raise ConfigError(
             "expected the package onnx, which exporting needs, found none: pip install -e '.[onnx]'"
         ) from error
-    module = _Exported(segmentor.network).cpu().eval()
+    # A copy: the caller's network stays on its device.
+    module = _Exported(copy.deepcopy(segmentor.network)).cpu().eval()
     image = torch.rand(_EXAMPLE) * 255
     sizes = {0: "batch", 2: "height", 3: "width"}
     with atomic_write(path) as temporary, warnings.catch_warnings(), torch.no_grad():

@@ -245,18 +245,19 @@ def _unpack(file: Path) -> Segmentor:
         model, facts = description["model"], dict(description["facts"])
         if not (infer["scales"] and all(float(one) > 0 for one in infer["scales"])):
             raise ValueError("no scale")
+        if not isinstance(infer["flip"], bool):
+            raise ValueError(f"flip {infer['flip']!r}")
+        plain = plain_model(ConfigDict(model), file)
+        network: Any = build_network(plain)
+        network.load_state_dict(content["state_dict"])
+        if network.num_classes != len(classes) + 1:
+            raise ValueError(f"{len(classes)} classes for {network.num_classes} labels")
+    except ArtifactError:
+        raise
     # A damaged file may raise nearly anything, whichever bytes were hit.
     except Exception as error:
         raise ArtifactError(
             f"expected a packed network at {file}, got: {reason_of(error)}: {advice}"
-        ) from error
-    plain = plain_model(ConfigDict(model), file)
-    network = build_network(plain)
-    try:
-        network.load_state_dict(content["state_dict"])
-    except Exception as error:
-        raise ArtifactError(
-            f"expected the weights of its network in {file}, got: {reason_of(error)}: {advice}"
         ) from error
     return Segmentor(network, classes, plain, infer, facts)
 

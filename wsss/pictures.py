@@ -16,8 +16,11 @@ from wsss.datasets.folder import SUFFIXES
 from wsss.errors import ConfigError
 from wsss.manifests import is_inside
 
+# Folders of what is made of images.
+MASKS, OVERLAYS = "masks", "overlays"
 _OPACITY = 0.55
 _QUALITY = 90
+_BAND = 256  # rows
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Picture:
     name: str
 
 
-def find_pictures(inputs: Sequence[str]) -> list[Picture]:
+def find_pictures(inputs: Sequence[str], *, out_dir: Path | None = None) -> list[Picture]:
     """Images that files, folders, patterns and lists name.
 
     Args:
         inputs: image files; folders, which are searched with all below them; patterns such as ``"a/*.jpg"``;
             text files ``.txt`` with a path in each line, relative to the list's folder.
+        out_dir: where masks and overlays go; those of an earlier call are no input, even where they lie in a
+            folder that was given.
 
     Returns:
         Sorted by name.
@@ -46,7 +51,16 @@ def find_pictures(inputs: Sequence[str]) -> list[Picture]:
     Raises:
         ConfigError: an input is absent or holds no image, or two images would have predictions of one name.
     """
-    found = sorted({one for text in inputs for one in _pictures_in(text)}, key=lambda one: one.name)
+    named = {one for text in inputs for one in _pictures_in(text)}
+    if out_dir is not None:
+        written = [out_dir.expanduser().resolve() / name for name in (MASKS, OVERLAYS)]
+        named = {one for one in named if not any(one.file.resolve().is_relative_to(it) for it in written)}
+        if not named:
+            raise ConfigError(
+                f"expected images outside of {written[0]} and {written[1]}, which are written, got none: "
+                "choose another --out"
+            )
+    found = sorted(named, key=lambda one: one.name)
     for one, other in itertools.pairwise(found):
         if one.name == other.name:
             raise ConfigError(
@@ -72,8 +86,7 @@ def _pictures_in(text: str) -> Iterator[Picture]:
         files = sorted(one for one in path.rglob("*") if one.suffix.lower() in SUFFIXES and one.is_file())
         named = [Picture(one, one.relative_to(path).with_suffix("").as_posix()) for one in files]
     elif path.suffix.lower() == ".txt" and path.is_file():
-        lines = path.read_text(encoding="utf-8").split("\n")
-        listed = [line.strip() for line in lines if line.strip()]
+        listed = [line.strip() for line in _read_list(path).split("\n") if line.strip()]
         named = [Picture(path.parent / one, name_of(one)) for one in listed]
     elif path.is_file():
         named = [Picture(path, path.stem)]
@@ -88,6 +101,14 @@ def _pictures_in(text: str) -> Iterator[Picture]:
     yield from named
 
 
+def _read_list(file: Path) -> str:
+    try:
+        # Windows' editors put a byte-order mark first.
+        return file.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"expected a list in UTF-8, got other bytes in {file}: save it as UTF-8") from error
+
+
 def overlay(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Labels in VOC's colours over the image, background left as it is.
 
@@ -99,9 +120,13 @@ def overlay(image: NDArray[np.uint8], labels: NDArray[np.uint8]) -> NDArray[np.u
         (H, W, 3) uint8 RGB.
     """
     drawn: Any = image.copy()
-    inside = labels > 0
-    colours = voc_palette()[labels[inside]]
-    drawn[inside] = np.round((1 - _OPACITY) * image[inside] + _OPACITY * colours).astype(np.uint8)
+    palette = voc_palette()
+    # Band by band: the sums take 24 bytes a pixel and more, which a large picture has no room for.
+    for begin in range(0, len(image), _BAND):
+        band = slice(begin, begin + _BAND)
+        inside = labels[band] > 0
+        mixed = (1 - _OPACITY) * image[band][inside] + _OPACITY * palette[labels[band][inside]]
+        drawn[band][inside] = np.round(mixed).astype(np.uint8)
     result: NDArray[np.uint8] = drawn
     return result
 

@@ -46,14 +46,14 @@ def test_predict_and_pack(invoke, published, demo, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("predict", "nowhere", "a.png", "--out", "o"), "expected an image, a folder with images"),
-        (("predict", "nowhere", ".", "--out", "o"), "expected a trained network at nowhere, found nothing"),
+        (("predict", ".", "a.png", "--out", "o"), "expected an image, a folder with images"),
+        (("predict", "nowhere", ".", "--out", "o"), "nowhere, found none: correct NETWORK, or make it first"),
         (
             ("predict", ".", ".", "--out", "o", "--scales", "big"),
             "expected --scales such as 0.5,1, got 'big'",
         ),
         (("pack", "."), "expected a file to write, got none: name OUT or --onnx FILE"),
-        (("pack", "nowhere", "o"), "expected a trained network at nowhere, found nothing"),
+        (("pack", "nowhere", "o"), "nowhere, found none: correct NETWORK, or make it first"),
     ],
 )
 def test_what_the_call_itself_tells_is_refused_at_once(invoke, tmp_path, arguments, message):

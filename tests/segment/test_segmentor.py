@@ -24,7 +24,7 @@ def published(demo_settings, tmp_path_factory):
     from tests.segment.conftest import tiny_settings
 
     config = tiny_settings(demo_settings)
-    config.infer.flip = True
+    config.infer.update(flip=True, crf=True, scales=(0.5, 1.0))
     config.train_cfg.max_iters = 2
     work = tmp_path_factory.mktemp("published")
     return run_stage(STAGE, Settings(config), dataset_name="tiny", work_dir=work).dir
@@ -39,9 +39,21 @@ def test_a_published_network_predicts_what_the_stage_published(segmentor, publis
     assert segmentor.classes == tuple(demo.classes)
     assert segmentor.facts["split"] == "val"
     for image_id in demo.ids("val"):
-        labels = segmentor.predict(read_image(demo.image_path(image_id)))
+        labels = segmentor.predict(read_image(demo.image_path(image_id)), crf=False)
         stored = read_mask(published / "predictions" / "val" / f"{image_id}.png")
         np.testing.assert_array_equal(labels, stored)
+
+
+@pytest.mark.parametrize(("crf", "folder"), [(False, "predictions"), (True, "predictions_crf")])
+@pytest.mark.parametrize("batch", [1, 2])
+def test_files_of_val_are_the_published_files(segmentor, published, demo, tmp_path, crf, folder, batch):
+    pictures = [Picture(demo.image_path(one), one) for one in demo.ids("val")]
+    # None: the CRF is what the network was published with.
+    how = How(batch=batch, crf=None if crf else False)
+    assert predict_files(segmentor, pictures, tmp_path, how=how) == {}
+    for one in pictures:
+        stored = published / folder / "val" / f"{one.name}.png"
+        assert (tmp_path / "masks" / f"{one.name}.png").read_bytes() == stored.read_bytes()
 
 
 def test_a_packed_network_is_the_same_network(segmentor, published, tmp_path, demo):
@@ -61,7 +73,10 @@ def change(file, **entries):
     torch.save(content | entries, file)
 
 
-@pytest.mark.parametrize("damage", ["empty", "text", "format", "description", "weights", "type"])
+@pytest.mark.parametrize(
+    "damage",
+    ["empty", "text", "format", "description", "weights", "type", "bare", "argument", "flip", "classes"],
+)
 def test_what_is_no_packed_network_is_refused_in_one_line(segmentor, tmp_path, damage):
     file = tmp_path / "one.wsss"
     pack_segmentor(segmentor, file)
@@ -77,7 +92,16 @@ def test_what_is_no_packed_network_is_refused_in_one_line(segmentor, tmp_path, d
         change(file, state_dict={"a": torch.ones(1)})
     else:
         description = json.loads(torch.load(file, weights_only=True)["description"])
-        description["model"]["type"] = "os.system"
+        if damage == "type":
+            description["model"]["type"] = "os.system"
+        elif damage == "bare":
+            description["model"] = {}
+        elif damage == "argument":
+            description["model"]["decode_head"]["nonsense"] = 1
+        elif damage == "flip":
+            del description["infer"]["flip"]
+        else:
+            description["classes"] = description["classes"][:2]
         change(file, description=json.dumps(description))
     with pytest.raises(ArtifactError, match=r"^expected .*one\.wsss.*: ") as refused:
         load_segmentor(file)
@@ -157,6 +181,19 @@ def test_files_folders_patterns_and_lists_name_images(photos, tmp_path):
     assert names(photos / "a.png", photos / "more" / "*.png") == ["a", "b"]
     (tmp_path / "list.txt").write_text("photos/a.png\n\nphotos/more/b.png\n")
     assert names(tmp_path / "list.txt") == ["photos/a", "photos/more/b"]
+    # As Windows' editors write it; and one that is not in UTF-8.
+    (tmp_path / "list.txt").write_text("\ufeffphotos/a.png\r\n", encoding="utf-8")
+    assert names(tmp_path / "list.txt") == ["photos/a"]
+    (tmp_path / "list.txt").write_bytes(b"\xe9.png\n")
+    with pytest.raises(ConfigError, match=r"expected a list in UTF-8, got other bytes in .*list\.txt"):
+        names(tmp_path / "list.txt")
+    # Predictions inside the folder of images are no images of the next call.
+    (photos / "masks").mkdir()
+    (photos / "more").rename(photos / "masks" / "more")
+    assert [one.name for one in find_pictures([str(photos)], out_dir=photos)] == ["a", "broken"]
+    # Else an overlay asked for later would be made of a mask, and the mask written over what was given.
+    with pytest.raises(ConfigError, match=r"expected images outside of .*masks and .*overlays"):
+        find_pictures([str(photos / "masks")], out_dir=photos)
     with pytest.raises(ConfigError, match="expected an image, a folder with images, a pattern or a list"):
         names(photos / "nothing*.png")
     Image.new("RGB", (3, 3)).save(tmp_path / "a.png")
@@ -192,6 +229,14 @@ def test_files_are_predicted_and_the_unreadable_one_is_named(segmentor, photos, 
     assert read_mask(tmp_path / "stored" / "masks" / "more" / "lying.png").shape == (40, labels.shape[1])
 
 
+def test_probabilities_asked_for_later_are_made(segmentor, photos, tmp_path):
+    pictures = [Picture(photos / "a.png", "a")]
+    predict_files(segmentor, pictures, tmp_path, how=How())
+    assert not (tmp_path / "probabilities").exists()
+    predict_files(segmentor, pictures, tmp_path, how=How(probabilities=True))
+    assert (tmp_path / "probabilities" / "a.npz").is_file()
+
+
 def test_tags_out_of_a_table(segmentor, photos, tmp_path):
     table = tmp_path / "tags.csv"
     first, second = segmentor.classes[:2]
@@ -214,6 +259,10 @@ def test_overlays_leave_the_background_alone():
     drawn = overlay(image, np.array([[0, 1], [0, 0]], np.uint8))
     assert (drawn[[0, 1, 1], [0, 0, 1]] == 100).all()
     assert drawn[0, 1].tolist() == [115, 45, 45]  # .45 x 100 + .55 x (128, 0, 0)
+    # A tall one, drawn in bands, is the same all the way down.
+    tall = overlay(np.full((600, 2, 3), 100, np.uint8), np.tile(np.array([[0, 1]], np.uint8), (600, 1)))
+    assert (tall[:, 0] == 100).all()
+    assert (tall[:, 1] == [115, 45, 45]).all()
 
 
 def test_onnx_computes_the_same_for_any_size(segmentor, tmp_path):

@@ -19,7 +19,7 @@ from wsss.engine import run_step
 from wsss.formats import export_masks
 from wsss.images import read_image, say_frame
 from wsss.log import logger
-from wsss.pictures import write_overlay
+from wsss.pictures import MASKS, OVERLAYS, write_overlay
 from wsss.presets import CONFIG_DIR
 from wsss.progress import track
 from wsss.stage import Step
@@ -83,19 +83,19 @@ def masks(
     for step in steps:
         run_step(step)
     made = folder / "work" / "masks"
-    export_masks("voc", made, folder / "masks")
+    export_masks("voc", made, folder / MASKS)
     for image_id in track(image_ids, "overlays"):
         image = read_image(dataset.image_file(image_id))
         labels = read_mask(made / f"{image_id}.png")
-        write_overlay(folder / "overlays" / f"{image_id}.jpg", image, labels)
+        write_overlay(folder / OVERLAYS / f"{image_id}.jpg", image, labels)
     names = ["background", *dataset.classes]
     (folder / "classes.txt").write_text("".join(f"{name}\n" for name in names), encoding="utf-8")
     if as_json:
-        print_json({"masks": str(folder / "masks"), "images": len(image_ids), "classes": names})
+        print_json({"masks": str(folder / MASKS), "images": len(image_ids), "classes": names})
         return
-    logger.info("masks are in %s, labels are the lines of classes.txt from 0", folder / "masks")
+    logger.info("masks are in %s, labels are the lines of classes.txt from 0", folder / MASKS)
     logger.info("%s", say_frame(dataset.upright))
-    logger.info("look at %s before you trust them", folder / "overlays")
+    logger.info("look at %s before you trust them", folder / OVERLAYS)
 
 
 def _plan(effort: Effort, work: Path, options: Sequence[str], count: int) -> list[Step]:

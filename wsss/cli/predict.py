@@ -10,7 +10,7 @@ from wsss.cli.options import AsJson, Exif, Frame, is_there, print_json
 from wsss.errors import ConfigError
 from wsss.images import say_frame
 from wsss.log import logger
-from wsss.pictures import find_pictures
+from wsss.pictures import MASKS, find_pictures
 
 Network = Annotated[
     Path,
@@ -54,11 +54,10 @@ def predict(
     An image that cannot be read is named and the rest goes on; the exit status is 1 then. The same command
     goes on where it was stopped.
     """
-    pictures = find_pictures(inputs)
-    _refuse_absent(network)
+    pictures = find_pictures(inputs, out_dir=out)
     factors = None if scales is None else _scales(scales)
     # Here, because torch takes its time.
-    from segment.files import MASKS, How, predict_files, read_tags
+    from segment.files import How, predict_files, read_tags
     from segment.segmentor import WINDOW, load_segmentor
 
     how = How(
@@ -103,7 +102,6 @@ def pack(
     """Write a trained network with classes, normalisation, settings and figures into one file."""
     if out is None and onnx is None:
         raise ConfigError("expected a file to write, got none: name OUT or --onnx FILE")
-    _refuse_absent(network)
     from segment.segmentor import load_segmentor, pack_segmentor
 
     segmentor = load_segmentor(network)
@@ -121,14 +119,6 @@ def pack(
     else:
         for file in written.values():
             logger.info("%s (%.1f MB)", file, file.stat().st_size / 1e6)
-
-
-def _refuse_absent(network: Path) -> None:
-    if not network.expanduser().exists():
-        raise ConfigError(
-            f"expected a trained network at {network}, found nothing: give a folder of the stage segment, "
-            "such as work/NAME/segment, or a file of wsss pack"
-        )
 
 
 def _scales(text: str) -> tuple[float, ...]:
