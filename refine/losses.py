@@ -9,6 +9,7 @@ from torch import Tensor
 
 from refine.pairs import Offset, pair_offsets, path_maxima
 from wsss.artifacts import IGNORE
+from wsss.distributed import processes, sum_up
 
 # Added to every count before a division and inside every logarithm, as in the authors' code.
 EPS = 1e-5
@@ -68,7 +69,7 @@ def affinity_loss(edge_logit: Tensor, label: Tensor, *, radius: float) -> dict[s
         masks = torch.stack([background, foreground, negative])
         sums = sums + (torch.stack([same, same, differ]) * masks).flatten(1).sum(1)
         counts += masks.flatten(1).sum(1)
-    means = sums / (counts + EPS)
+    means = _mean_over_all(sums, counts)
     return {"positive": (means[0] + means[1]) / 2, "negative": means[2]}
 
 
@@ -89,8 +90,17 @@ def displacement_loss(displacement: Tensor, label: Tensor, *, radius: float) -> 
         off_rest = difference.abs().sum(1) * background
         sums = sums + torch.stack([off_centre.sum(), off_rest.sum()])
         counts += torch.stack([foreground.sum(), background.sum()])
-    means = sums / (2 * counts + EPS)
+    means = _mean_over_all(sums, 2 * counts)
     return {"displacement_foreground": means[0], "displacement_background": means[1]}
+
+
+def _mean_over_all(sums: Tensor, counts: Tensor) -> Tensor:
+    """What several processes have to average to get the sums over the counts of all of them.
+
+    A mean of each process's own ratio would weigh a pair by how many others of its kind its process has.
+    """
+    total = sum_up(counts.detach().cpu()).to(counts)
+    return processes() * sums / (total + EPS)
 
 
 def _at_least_float32(tensor: Tensor) -> Tensor:

@@ -11,6 +11,8 @@ from mmengine.registry import DATA_SAMPLERS, LOOPS
 from mmengine.runner.loops import IterBasedTrainLoop, _InfiniteDataloaderIterator
 from torch.utils.data import Sampler
 
+from wsss.draws import seed_of
+
 
 @DATA_SAMPLERS.register_module()
 class PlacedSampler(Sampler[tuple[int, int]]):
@@ -44,7 +46,7 @@ class PlacedSampler(Sampler[tuple[int, int]]):
             if self.shuffle and place // self.size != epoch:
                 epoch = place // self.size
                 order = np.random.default_rng([self.seed, epoch]).permutation(self.size)
-            yield int(order[place % self.size]), _mix(self.seed, place)
+            yield int(order[place % self.size]), seed_of(self.seed, place)
 
     def __len__(self) -> int:
         """Length of one pass."""
@@ -71,10 +73,5 @@ class PlacedTrainLoop(IterBasedTrainLoop):
 
     def run_iter(self, data_batch: Sequence[dict[str, Any]]) -> None:
         """Train on one batch."""
-        torch.manual_seed(_mix(self.runner.seed, self._iter, self.runner.rank))
+        torch.manual_seed(seed_of(self.runner.seed, self._iter, self.runner.rank))
         super().run_iter(data_batch)
-
-
-def _mix(*numbers: int) -> int:
-    """One seed in 0..2**32-1 of several numbers."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])

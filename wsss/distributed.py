@@ -122,7 +122,7 @@ def shard(items: Sequence[str]) -> list[str]:
     Give it a list that all processes agree on, and leave out what is done already only afterwards: while one
     looks at the folder, another may be writing into it.
     """
-    return list(items[_rank() :: _world_size()])
+    return list(items[_rank() :: processes()])
 
 
 def wait() -> None:
@@ -188,7 +188,8 @@ def _rank() -> int:
     return int(dist.get_rank())
 
 
-def _world_size() -> int:
+def processes() -> int:
+    """Number of processes of this job."""
     if not _are_joined():
         return 1
     from mmengine import dist

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import torch
-from mmengine.dataset import DefaultSampler
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
@@ -22,6 +21,7 @@ from torch.utils.data import Dataset
 from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
+from wsss.draws import DrawsOfStep, PlacedDraws, WholeBatches
 from wsss.errors import TrainingError, WsssError
 from wsss.log import logger
 from wsss.optim import build_optimizer
@@ -113,8 +113,8 @@ def train_network(
 ) -> None:
     """Train a network in place, or load it where it was trained before.
 
-    An interrupted training continues at the last whole epoch. The trained weights lie in
-    ``out_dir / "network.pth"``.
+    An interrupted training continues at the last whole epoch, with the draws that it would have had. The
+    trained weights lie in ``out_dir / "network.pth"``.
 
     Several processes share each batch: length and rates do not depend on their number. Gradients are the mean
     of the processes' own, which is that of the whole batch for losses that are means over images.
@@ -206,7 +206,7 @@ def _build_runner(
         launcher=launcher(),
         cfg={"model_wrapper_cfg": _exchange_of_gradients()},
         train_dataloader={
-            "dataset": dataset,
+            "dataset": PlacedDraws(dataset),
             "batch_size": batch_size,
             "sampler": sampler,
             "num_workers": schedule.num_workers,
@@ -220,7 +220,12 @@ def _build_runner(
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
-        custom_hooks=[PlainCheckpoint(), ProgressHook(description, steps, steps_per_epoch, classes), *hooks],
+        custom_hooks=[
+            PlainCheckpoint(),
+            DrawsOfStep(random_seed),
+            ProgressHook(description, steps, steps_per_epoch, classes),
+            *hooks,
+        ],
         # Each process augments and draws on its own; the order of the images is the main process's.
         randomness={"seed": random_seed, "diff_rank_seed": True},
         resume=checkpoint is not None,
@@ -242,27 +247,6 @@ def _course_of_rates(schedule: Schedule, steps: int) -> dict[str, Any]:
         "end": round(steps * schedule.poly_length),
         "by_epoch": False,
     }
-
-
-class WholeBatches(DefaultSampler):
-    """A process's share of an epoch's images, cut to whole batches of all processes together."""
-
-    def __init__(
-        self, dataset: Dataset[Any], *, batch_size: int, shuffle: bool, seed: int | None = None
-    ) -> None:
-        """Plan an epoch.
-
-        Args:
-            dataset: has a length.
-            batch_size: images per step over all processes.
-            shuffle: draw a new order for each epoch.
-            seed: of the order; None: drawn by the main process.
-        """
-        super().__init__(dataset, shuffle=shuffle, seed=seed)
-        count = len(dataset)  # type: ignore[arg-type]
-        if count >= batch_size:
-            self.total_size = count // batch_size * batch_size
-            self.num_samples = self.total_size // self.world_size
 
 
 def _exchange_of_gradients() -> dict[str, Any]:
@@ -330,6 +314,8 @@ class ProgressHook(Hook):
             shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
             found = _classes_of_batch(data_batch, self.classes)
             where = f" on images of {found}" if found else ""
+            if names := _images_of_batch(runner, data_batch, batch_idx):
+                where += f" (images {', '.join(names)})"
             raise TrainingError(
                 f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.steps} of "
                 f"{self.description}{where}: most often the learning rate is too high (lower "
@@ -363,6 +349,17 @@ class ProgressHook(Hook):
             "%s: step %d/%d, rate %.2e, %s", self.description, runner.iter + 1, self.steps, rate, means
         )
         self._sums, self._count = {}, 0
+
+
+def _images_of_batch(runner: Runner, batch: Any, step: int) -> Sequence[str]:
+    """Image ids of this process's share of a step, where the data set or its items know them."""
+    if isinstance(batch, Mapping) and "data_samples" in batch:
+        return [str(one.metainfo.get("image_id", "")) for one in batch["data_samples"]]
+    loader = runner.train_dataloader
+    names = getattr(getattr(loader.dataset, "dataset", None), "image_ids", None)
+    if names is None or not isinstance(loader.sampler, WholeBatches):
+        return ()
+    return [names[index] for index in loader.sampler.indices_of(step, loader.batch_size)]
 
 
 def _classes_of_batch(batch: Any, classes: Sequence[str]) -> str:

@@ -152,3 +152,36 @@ def test_grids_without_sources_give_zero(size, radius):
 def test_shapes_that_do_not_fit(edge, field, label, message):
     with pytest.raises(ValueError, match=message):
         affinity_displacement_loss(torch.zeros(edge), torch.zeros(field), label, radius=3)
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_average_to_the_gradient_of_one(monkeypatch, count):
+    """Each process sees two images, the first one without any pair of two labels."""
+    generator = torch.Generator().manual_seed(0)
+    edge = torch.randn(2 * count, 1, 9, 13, generator=generator)
+    field = torch.randn(2 * count, 2, 9, 13, generator=generator)
+    label = torch.randint(0, 3, (2 * count, 9, 13), generator=generator)
+    label[:2] = 1
+
+    def gradients(images):
+        leaves = [edge[images].clone().requires_grad_(), field[images].clone().requires_grad_()]
+        affinity_displacement_loss(*leaves, label[images], radius=3)["total"].backward()
+        return [leaf.grad for leaf in leaves]
+
+    alone = gradients(slice(None))
+    own = []  # counts of each process, in the order of the calls
+    shares = [slice(2 * rank, 2 * rank + 2) for rank in range(count)]
+    for share in shares:
+        counts = []
+        monkeypatch.setattr("refine.losses.sum_up", lambda one, counts=counts: counts.append(one) or one)
+        gradients(share)
+        own.append(counts)
+    totals = [sum(one) for one in zip(*own, strict=True)]
+    monkeypatch.setattr("refine.losses.processes", lambda: count)
+    together = []
+    for share in shares:
+        answers = iter(totals)
+        monkeypatch.setattr("refine.losses.sum_up", lambda one, answers=answers: next(answers))
+        together.append([one / count for one in gradients(share)])
+    for kind, whole in enumerate(alone):
+        torch.testing.assert_close(torch.cat([one[kind] for one in together]), whole)

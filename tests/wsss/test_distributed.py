@@ -50,7 +50,7 @@ def test_alone_nothing_is_shared():
 
 @pytest.mark.parametrize("processes", [2, 3, 7])
 def test_shares_are_all_of_it_once(monkeypatch, processes):
-    monkeypatch.setattr(distributed, "_world_size", lambda: processes)
+    monkeypatch.setattr(distributed, "processes", lambda: processes)
     shares = []
     for rank in range(processes):
         monkeypatch.setattr(distributed, "_rank", lambda rank=rank: rank)

@@ -1,14 +1,19 @@
 """Training through the Runner: schedule, resuming, stopping at numbers that are none."""
 
+import contextlib
 import dataclasses
+import random
+import re
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from wsss import batches
+from wsss.draws import WholeBatches
 from wsss.errors import ConfigError, DataError, TrainingError
-from wsss.training import Schedule, WholeBatches, train_network
+from wsss.training import Schedule, train_network
 
 
 class Points(torch.utils.data.Dataset):
@@ -82,6 +87,46 @@ def test_interrupted_training_continues_at_the_epoch(tmp_path):
     assert network.steps == [4, 5, 6, 7]
 
 
+class Jittered(Points):
+    """The points, drawn a little beside the line, by each of the generators that augmentations use."""
+
+    image_ids = tuple("abcdefgh")
+
+    def __getitem__(self, index):
+        point = super().__getitem__(index)
+        noise = torch.rand(1) + random.random() + np.random.rand()  # noqa: NPY002
+        return point | {"y": point["y"] + noise}
+
+
+class Dropping(Line):
+    """A network that draws on its own in each step."""
+
+    def training_losses(self, batch, *, step):
+        terms = super().training_losses(batch, step=step)
+        return terms | {"loss": terms["loss"] * torch.rand(())}
+
+
+def test_an_interrupted_training_ends_with_the_same_weights_whatever_the_workers(tmp_path):
+    def weights(name, *networks, **changes):
+        for network in networks:
+            with contextlib.suppress(KeyboardInterrupt):
+                train(network, tmp_path / name, points=Jittered(), momentum=0.9, **changes)
+        return (tmp_path / name / "network.pth").read_bytes()
+
+    whole = weights("whole", Dropping())
+    assert weights("resumed", Dropping(fail_at=5), Dropping()) == whole
+    assert weights("twice", Dropping(fail_at=3), Dropping(fail_at=7), Dropping(), num_workers=1) == whole
+    assert weights("workers", Dropping(), num_workers=2) == whole
+
+
+def test_loss_that_is_no_number_names_its_images(tmp_path):
+    with pytest.raises(TrainingError) as caught:
+        train(Line(nan_at=0), tmp_path, points=Jittered())
+    names = re.search(r"\(images (.*?)\)", str(caught.value))[1].split(", ")
+    assert len(names) == 4
+    assert set(names) < set("abcdefgh")
+
+
 def test_loss_that_is_no_number_stops(tmp_path):
     with pytest.raises(TrainingError, match=r"expected finite losses, got loss nan.* at step 4 of 8 of line"):
         train(Line(nan_at=3), tmp_path)
@@ -149,7 +194,7 @@ def test_each_step_sees_the_images_of_one_process(monkeypatch, count, processes)
     def epoch(rank, world_size):
         monkeypatch.setattr("mmengine.dataset.sampler.get_dist_info", lambda: (rank, world_size))
         sampler = WholeBatches(range(count), batch_size=8, shuffle=True, seed=0)
-        indices = list(sampler)
+        indices = [index for index, _ in sampler]
         assert len(indices) == len(sampler)
         return indices
 
