@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from mmengine.device import get_device
 from numpy.typing import NDArray
 
 from refine.dataset import LabelledCrops
+from refine.live import draw_edges
 from refine.model import AUTHORS_KEY, IRNet
 from wsss.artifacts import Artifact
 from wsss.backbones import load_backbone
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, main_says, shard, sum_up, wait
 from wsss.images import normalize_image, read_image
+from wsss.live import PictureHook
 from wsss.progress import track
 from wsss.training import Schedule, train_network
 from wsss.weights import load_weights, save_weights
@@ -114,6 +117,7 @@ def train_irnet(
         parameter_groups=parameter_groups(network, settings),
         random_seed=config["random_seed"],
         description="train IRNet",
+        hooks=[PictureHook(network, partial(draw_edges, network))],
         classes=dataset.classes,
     )
     network.to(get_device()).eval()

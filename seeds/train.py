@@ -5,20 +5,24 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 from mmengine.device import get_device
+from mmengine.hooks import Hook
 from torch import nn
 
 from seeds.contract import Plan, Training
 from seeds.dataset import TaggedImages
+from seeds.live import draw_maps
 from seeds.localization_backbones import LocalizationBackbone
 from wsss.artifacts import write_json
 from wsss.datasets import DataSet
 from wsss.distributed import is_main, main_first, wait
 from wsss.errors import ConfigError
+from wsss.live import PictureHook
 from wsss.log import logger
 from wsss.training import train_network
 from wsss.weights import load_weights, save_weights
@@ -164,7 +168,7 @@ def _train(
         optimizer=training.optimizer,
         random_seed=config["random_seed"],
         description=description,
-        hooks=training.hooks,
+        hooks=[*training.hooks, *_pictures(training.network)],
         classes=dataset.classes,
     )
     file = out_dir / MAPS
@@ -172,3 +176,8 @@ def _train(
         write_json(file, figures)
     wait()
     return json.loads(file.read_text()) if file.is_file() else {}
+
+
+def _pictures(network: nn.Module) -> list[Hook]:
+    """Pictures of the maps for TensorBoard, where the network that is trained makes any itself."""
+    return [PictureHook(network, partial(draw_maps, network))] if hasattr(network, "seed_maps") else []

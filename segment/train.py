@@ -3,6 +3,7 @@
 import copy
 import uuid
 import warnings
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -10,10 +11,12 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
 
+from segment.live import draw_predictions
 from segment.network import load_network
 from wsss import distributed
 from wsss.artifacts import write_json
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
+from wsss.live import PictureHook, tensorboard
 from wsss.log import logger
 from wsss.training import ProgressHook
 from wsss.weights import load_weights, save_weights
@@ -60,6 +63,8 @@ def _train(config: Config, out_dir: Path) -> None:
     steps = int(config.train_cfg.max_iters)
     runner.register_hook(PlainCheckpoint())
     runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
+    trained = getattr(runner.model, "module", runner.model)
+    runner.register_hook(PictureHook(trained, partial(draw_predictions, trained)))
     logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)
     network = runner.train()
     if not distributed.is_main():
@@ -81,6 +86,7 @@ def _runner_settings(config: Config, out_dir: Path) -> Config:
     checkpoint = last_checkpoint(out_dir)
     settings.resume = checkpoint is not None
     settings.load_from = None if checkpoint is None else str(checkpoint)
+    settings.visualizer = tensorboard(out_dir)
     settings.log_level = "ERROR"  # the progress hook says what people need
     settings.experiment_name = f"segment-{uuid.uuid4().hex[:8]}"
     unused = ["test_dataloader", "test_cfg", "test_evaluator"]

@@ -101,6 +101,20 @@ def normalize_image(image: NDArray[np.uint8], device: "torch.device | str | None
     return pixels.float().div(255).sub(mean).div(std)
 
 
+def denormalize_image(image: "torch.Tensor") -> NDArray[np.uint8]:
+    """Undo `normalize_image`.
+
+    Args:
+        image: (3, H, W) float.
+
+    Returns:
+        (H, W, 3) uint8 RGB.
+    """
+    pixels: NDArray[np.float32] = image.detach().cpu().permute(1, 2, 0).float().numpy()
+    restored = (pixels * np.array(IMAGENET_STD) + np.array(IMAGENET_MEAN)) * 255
+    return np.round(restored).clip(0, 255).astype(np.uint8)
+
+
 def check_images(files: Mapping[str, Path | ImageFile]) -> None:
     """Find images that cannot be read before hours are spent on the others.
 

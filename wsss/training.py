@@ -23,6 +23,7 @@ from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.distributed import is_main, launcher, main_says, sum_up, wait
 from wsss.draws import DrawsOfStep, PlacedDraws, WholeBatches
 from wsss.errors import TrainingError, WsssError
+from wsss.live import tensorboard
 from wsss.log import logger
 from wsss.optim import build_optimizer
 from wsss.precision import build_optim_wrapper
@@ -230,6 +231,7 @@ def _build_runner(
         randomness={"seed": random_seed, "diff_rank_seed": True},
         resume=checkpoint is not None,
         load_from=None if checkpoint is None else str(checkpoint),
+        visualizer=tensorboard(out_dir),
         log_level="ERROR",
         experiment_name=f"{description.replace(' ', '-')}-{uuid.uuid4().hex[:8]}",
     )
