@@ -5,7 +5,7 @@ python benchmarks/hashes.py --files 82081
 """
 
 import argparse
-import os
+import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -14,19 +14,29 @@ from pathlib import Path
 import numpy as np
 
 from ratios import print_ratio
-from wsss.artifacts import find_damage, publish, read_artifact
+from wsss.artifacts import find_damage, open_artifact, publish, read_artifact
 from wsss.contents import CACHE, Contents
+from wsss.status import describe_work
 
 BYTES = 12_000
 
 
 def seconds_of(name: str, work: Callable[[], object]) -> float:
-    """Run something once and print the seconds of wall clock and of CPU that it took."""
-    begin, cpu = time.perf_counter(), time.process_time()
+    """Run something once; print its seconds, by clock and of CPU, and the rise of the peak of memory."""
+    begin, cpu, before = time.perf_counter(), time.process_time(), peak_memory()
     work()
     spent = time.process_time() - cpu
-    print(f"  {name}: {time.perf_counter() - begin:.2f} s, {spent:.2f} s of CPU", flush=True)
+    print(
+        f"  {name}: {time.perf_counter() - begin:.2f} s, {spent:.2f} s of CPU, "
+        f"{peak_memory() - before:.0f} MB more than before",
+        flush=True,
+    )
     return spent
+
+
+def peak_memory() -> float:
+    """Most megabytes that this process ever held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
 
 
 def main() -> None:
@@ -51,8 +61,12 @@ def main() -> None:
         artifact = read_artifact(folder)
         by_content = seconds_of("check all content", lambda: find_damage(artifact, Contents()))
         by_times = seconds_of("check sizes and times", lambda: find_damage(artifact, known))
-        size = os.stat(folder / "manifest.json").st_size
-        print(f"  manifest: {size / 1e6:.1f} MB")
+        seconds_of("open, as the next stage and a plan do", lambda: open_artifact(folder, known))
+        seconds_of("status", lambda: describe_work(folder.parent, {}))
+        size = (folder / "manifest.json").stat().st_size
+        inodes = sum(1 for _ in Path(scratch).rglob("*"))
+        print(f"  manifest: {size / 1e6:.1f} MB; {inodes:,} files and folders, each an inode")
+        print(f"  peak memory of all of it: {peak_memory():.0f} MB")
         print_ratio("check of published files, content / sizes and times", by_content / by_times)
 
 

@@ -356,8 +356,9 @@ def _tables_of_another_type(
 
 
 def _check_type(name: str, default: Any, value: Any) -> None:
-    """A value must have the default's type; an int passes for a float, None stands for anything."""
-    if default is None or value is None:
+    """A value must have the default's type; an int passes for a float, None for what is no number."""
+    is_number = isinstance(default, int | float) or (isinstance(default, list | tuple) and _numeric(default))
+    if default is None or (value is None and not is_number):
         return
     if isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(default, bool) and isinstance(value, bool)

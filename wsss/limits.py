@@ -83,6 +83,9 @@ def open_picture(path: str | Path) -> Iterator[Image.Image]:
     try:
         with Image.open(path, formats=FORMATS) as image:
             check_pixels((image.height, image.width), path)
+            # Pillow maps plain files that it knows by name into memory, and then reads the rows of a TIFF
+            # that lies on its side at the wrong width.
+            image.filename = ""
             yield image
     except Image.DecompressionBombError as error:
         raise DataError(

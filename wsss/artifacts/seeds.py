@@ -115,8 +115,13 @@ def write_seed(
     ...     read_seed(path).upsample().shape
     (1, 8, 12)
     """
+    labels = np.asarray(classes)
+    if labels.size and not (labels.min() >= 0 and labels.max() <= IGNORE):
+        raise ArtifactError(
+            f"expected distinct classes 1..C, got {labels.tolist()} at {path}: labels are stored in 8 bits"
+        )
     seed = Seed(
-        np.asarray(classes, np.uint8),
+        labels.astype(np.uint8),
         np.asarray(maps, np.float32),
         (int(size[0]), int(size[1])),
         *(

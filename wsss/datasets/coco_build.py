@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -65,7 +66,14 @@ def build_coco(
     source = root / "annotations" / f"instances_{split}{year}.json"
     content = _read_annotations(source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()
-    classes, images, suffix = group_objects(content, source)
+    try:
+        classes, images, suffix = group_objects(content, source)
+    # Text for numbers, tables for names: each is another error.
+    except (AttributeError, TypeError, ValueError, ArithmeticError) as error:
+        raise DataError(
+            f"expected numbers, names and ids as COCO has them in {source}, got: {error}: "
+            "use instances_*.json"
+        ) from error
     finished = tags_file(labels, split, year)
     unfinished = finished.with_name(f"unfinished_{finished.name}")
     # Masks of other annotations are made anew, those of the same ones are kept.
@@ -186,8 +194,13 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
         polygons = [polygon for polygon in segmentation if len(polygon) >= 6]
         if not polygons:
             return np.zeros(size, bool)
+        _check_near(polygons, size)
         encoded = rle.merge(rle.frPyObjects(polygons, *size))
     elif isinstance(segmentation["counts"], list):
+        # pycocotools takes what is below 0 for billions.
+        counts, pixels = segmentation["counts"], math.prod(segmentation["size"])
+        if min(counts, default=0) < 0 or sum(counts) != pixels:
+            raise ValueError(f"RLE of other than {pixels} pixels")
         encoded = rle.frPyObjects(segmentation, *size)
     else:
         encoded = segmentation
@@ -195,6 +208,14 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
         raise ValueError(f"RLE of size {tuple(encoded['size'])} in an image of {tuple(size)}")
     decoded: NDArray[np.uint8] = rle.decode(encoded)
     return decoded.astype(bool)
+
+
+def _check_near(polygons: list[list[float]], size: tuple[int, int]) -> None:
+    """Refuse corners far from the image: pycocotools walks along every edge, a long one for ever."""
+    for polygon in polygons:
+        corners = np.asarray(polygon, np.float64)
+        if not (np.abs(corners) <= 2 * max(size)).all():
+            raise ValueError(f"a corner at {corners[np.abs(corners).argmax()]:.3g} in an image of {size}")
 
 
 def _write_one(task: _Task) -> None:
@@ -209,7 +230,7 @@ def _read_annotations(source: Path) -> dict[str, Any]:
             f"expected COCO's annotations at {source}, found no file: unpack annotations_trainvalYEAR.zip of "
             "cocodataset.org there, or set --root and --year"
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"expected JSON in {source}, got: {error}: replace the file") from error
     wanted = {
         "images": {"id", "file_name", "height", "width"},
@@ -220,7 +241,9 @@ def _read_annotations(source: Path) -> dict[str, Any]:
         rows = content.get(key) if isinstance(content, dict) else None
         if not isinstance(rows, list) or not rows:
             raise DataError(f"expected a list {key!r} in {source}, got none: use instances_*.json")
-        lacking = [number for number, row in enumerate(rows) if not fields <= row.keys()]
+        lacking = [
+            number for number, row in enumerate(rows) if not isinstance(row, dict) or not fields <= row.keys()
+        ]
         if lacking:
             raise DataError(
                 f"expected {', '.join(sorted(fields))} in every entry of {key!r} in {source}, not so in "
@@ -232,6 +255,6 @@ def _read_annotations(source: Path) -> dict[str, Any]:
 def _source_of(file: Path) -> str | None:
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return None
     return content.get("source") if isinstance(content, dict) else None

@@ -87,7 +87,7 @@ class CocoRle:
             self._regions: dict[Any, list[dict[str, Any]]] = {}
             for one in content["annotations"]:
                 self._regions.setdefault(one["image_id"], []).append(one)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"expected a JSON with images, annotations and categories at {file}, got: {error!r}: "
                 "replace it"
