@@ -102,11 +102,6 @@ def measure_shares(confident: Path, image_ids: Sequence[str]) -> Shares:
     return Shares(float(np.mean(shares[::2])), float(np.mean(shares[1::2])))
 
 
-def sample(image_ids: Sequence[str], count: int) -> list[str]:
-    """At most ``count`` images, spread over the whole list."""
-    return list(image_ids[:: -(-len(image_ids) // count)]) if image_ids else []
-
-
 def warn_of_shares(
     shares: Shares,
     seeds: Artifact,

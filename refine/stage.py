@@ -33,7 +33,7 @@ def run(job: Job) -> Result:
         split=seeds.split,
         image_ids=seeds.ids,
         figures=scores | dict(made.figures),
-        thresholds={**method.thresholds(job.settings), **best},
+        thresholds={**method.thresholds(job.settings), **made.thresholds, **best},
         extra={"seconds_per_image": clock.seconds, "processes": get_world_size(), **made.extra},
     )
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from refine.infer import EDGE, WALK, WalkScores, read_edge, read_walk, walk_seed
 from refine.labels import read_seed_as_set
+from refine.methods.irn import THRESHOLDS as THRESHOLDS_OF_IRN
 from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact
 from wsss.datasets import DataSet
 from wsss.datasets.base import LabelFile
@@ -20,7 +21,7 @@ from wsss.errors import ArtifactError, DataError
 from wsss.evaluate import THRESHOLDS, Scores, threshold_confusions
 from wsss.metrics import mean_iou
 from wsss.processes import map_images
-from wsss.thresholds import Threshold
+from wsss.thresholds import TAGS, Threshold
 
 
 def sweep_masks(
@@ -201,6 +202,11 @@ def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:
             f"expected masks of the method irn in {masks.dir}, got {masks.kind} without its settings: "
             "a sweep needs the walks that it keeps"
         )
+    for entry, name in THRESHOLDS_OF_IRN.items():
+        table, _, leaf = name.partition(".")
+        chosen = Threshold.of_json(masks.manifest["thresholds"].get(entry))
+        if tables[table].get(leaf) == TAGS and chosen is not None:
+            tables[table][leaf] = chosen.value
     return tables
 
 

@@ -12,6 +12,7 @@ from wsss.datasets import DataSet
 from wsss.optim import build_optimizer
 from wsss.ranges import OneOf, Range
 from wsss.stage import Job
+from wsss.thresholds import Threshold
 from wsss.training import OptimizerBuilder, Schedule
 
 MapKind = Literal["class", "agnostic", "both", "signed"]
@@ -26,6 +27,8 @@ class Seeds:
         image_ids: images with a seed.
         has_own_cam: the class activation maps of the same network lie in ``own_cam/``, of the images that
             are scored.
+        thresholds: those that the method chose itself, without ground truth: ``seed_fixed``, and
+            ``own_cam_fixed`` of the maps in ``own_cam/``.
         figures: measurements of the training, for the manifest.
         extra: further facts for the manifest.
     """
@@ -33,6 +36,7 @@ class Seeds:
     split: str
     image_ids: tuple[str, ...]
     has_own_cam: bool = False
+    thresholds: Mapping[str, Threshold] = dataclasses.field(default_factory=dict)
     figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 

@@ -14,12 +14,13 @@ from torch.nn import functional as F
 
 from seeds.contract import MapKind
 from seeds.fuse import combine, fuse_foreground, normalize, normalize_signed
-from seeds.threshold import image_specific_thresholds
+from seeds.threshold import NO_EVIDENCE, at_scale, image_specific_thresholds
 from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.images import normalize_image, read_image
 from wsss.progress import track
+from wsss.thresholds import TAGS
 
 _AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
 # Folder of the seeds' own folder: class activation maps of the same network, for comparison.
@@ -154,14 +155,13 @@ def write_seeds(
             maps = combine([maps, own_cam])
         thresholds = None
         if settings.get("image_specific"):
-            scale = settings["scales"][0]
-            scaled = tuple(max(round(side * scale), 1) for side in size)
+            fixed = settings["threshold"]
             thresholds = image_specific_thresholds(
                 network,
-                F.interpolate(tensor, scaled, mode="bilinear", align_corners=False),
+                at_scale(tensor, settings["scales"][0]),
                 maps,
                 labels,
-                fallback=settings["threshold"],
+                fallback=NO_EVIDENCE if fixed == TAGS else fixed,
             ).numpy()
         write_seed(
             out_dir / f"{image_id}.npz",

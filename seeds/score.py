@@ -33,10 +33,11 @@ def score_seeds(job: Job, seeds: Seeds) -> tuple[dict[str, Any], dict[str, Thres
     scored = scored_images(job.config, job.dataset, seeds.image_ids, split=seeds.split)
     if scored is None:
         return {}, {}
-    fixed, readers = job.config.infer.threshold, _readers(job)
+    in_use = {"seed_fixed": job.settings.threshold("infer.threshold"), **seeds.thresholds}
+    fixed, readers = in_use["seed_fixed"].value, _readers(job)
     sweeps = _sweep(readers, job, scored.image_ids)
     figures, thresholds = _figures(sweeps, scored.split, fixed)
-    thresholds["seed_fixed"] = job.settings.threshold("infer.threshold")
+    thresholds |= in_use
     if "image-specific" in readers:
         thresholds["seed_image_specific"] = IMAGE_SPECIFIC
     if scored.others:
@@ -48,7 +49,9 @@ def score_seeds(job: Job, seeds: Seeds) -> tuple[dict[str, Any], dict[str, Thres
         thresholds |= named_all(best)
     if seeds.has_own_cam:
         own, best = _figures(
-            _sweep({"seeds": _reader(job.out_dir / OWN_CAM)}, job, scored.image_ids), scored.split, fixed
+            _sweep({"seeds": _reader(job.out_dir / OWN_CAM)}, job, scored.image_ids),
+            scored.split,
+            in_use.get("own_cam_fixed", in_use["seed_fixed"]).value,
         )
         figures["mIoU_own_cam"] = own["mIoU"]
         figures["mIoU_own_cam_fixed_threshold"] = own["mIoU_fixed_threshold"]
@@ -73,11 +76,12 @@ def _sweep(readers: Mapping[str, Reader], job: Job, image_ids: Sequence[str]) ->
 
 
 def _figures(
-    sweeps: Mapping[str, Sequence[Scores]], split: str, fixed: float
+    sweeps: Mapping[str, Sequence[Scores]], split: str, fixed: float | None
 ) -> tuple[dict[str, Any], dict[str, Threshold]]:
     """Figures at the oracle's threshold, the mIoU at the others, and the oracle's threshold."""
     figures, best = oracle(sweeps["seeds"], split)
-    figures["mIoU_fixed_threshold"] = at_threshold(sweeps["seeds"], fixed).figures()["mIoU"]
+    if fixed is not None:
+        figures["mIoU_fixed_threshold"] = at_threshold(sweeps["seeds"], fixed).figures()["mIoU"]
     if "image-specific" in sweeps:
         own = at_threshold(sweeps["image-specific"], _MIDDLE)
         figures["mIoU_image_specific"] = own.figures()["mIoU"]

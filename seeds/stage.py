@@ -27,7 +27,7 @@ def run(job: Job) -> Result:
         split=seeds.split,
         image_ids=seeds.image_ids,
         figures=figures | dict(seeds.figures),
-        thresholds=thresholds,
+        thresholds={**seeds.thresholds, **thresholds},
         extra={"maps": method.map_kind(job.config), **seeds.extra},
     )
 

@@ -13,7 +13,7 @@ from mmengine.config import Config
 
 from wsss.errors import ConfigError
 from wsss.presets import CONFIG_DIR, find_config
-from wsss.thresholds import Threshold
+from wsss.thresholds import TAGS, Threshold
 
 COMMAND_LINE = "--cfg-options"
 # Tables whose keys are no settings of the stage; data sets check theirs themselves.
@@ -359,6 +359,9 @@ def _check_type(name: str, default: Any, value: Any) -> None:
     """A value must have the default's type; an int passes for a float, None for what is no number."""
     is_number = isinstance(default, int | float) or (isinstance(default, list | tuple) and _numeric(default))
     if default is None or (value is None and not is_number):
+        return
+    # Which settings may have it is checked with their ranges.
+    if value == TAGS and isinstance(default, float):
         return
     if isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(default, bool) and isinstance(value, bool)

@@ -6,6 +6,7 @@ from typing import Any
 
 from wsss.config import flatten
 from wsss.errors import ConfigError
+from wsss.thresholds import TAGS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,6 +18,7 @@ class Range:
         high: largest value; None: any.
         above: ``low`` itself is not allowed.
         below: ``high`` itself is not allowed.
+        tags: so is the word "tags": chosen without ground truth.
 
     >>> Range(0, 1).holds(0.5), Range(0, above=True).holds(0)
     (True, False)
@@ -26,9 +28,12 @@ class Range:
     high: float | None = None
     above: bool = False
     below: bool = False
+    tags: bool = False
 
     def holds(self, value: Any) -> bool:
-        """Whether a number lies inside."""
+        """Whether a number lies inside, or the word is allowed."""
+        if value == TAGS:
+            return self.tags
         if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
             return False
         over = self.low is None or value > self.low or (value == self.low and not self.above)
@@ -37,7 +42,7 @@ class Range:
     def __str__(self) -> str:
         low = [] if self.low is None else [f"{'above' if self.above else 'at least'} {self.low:g}"]
         high = [] if self.high is None else [f"{'below' if self.below else 'at most'} {self.high:g}"]
-        return " and ".join([*low, *high])
+        return " and ".join([*low, *high]) + (f" or {TAGS!r}" if self.tags else "")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,7 @@ POSITIVE = Range(0, above=True)
 NOT_NEGATIVE = Range(0)
 COUNT = Range(1)
 SHARE = Range(0, 1)
+SHARE_OR_TAGS = Range(0, 1, tags=True)
 PRECISION = Precision((None, "bf16", "fp16"))
 
 
@@ -88,6 +94,10 @@ def check_ranges(config: Mapping[str, Any], ranges: Mapping[str, Range | OneOf])
         ConfigError: the first setting that is out of range, by its name.
     """
     settings = dict(flatten(config))
+    free = [name for name, value in settings.items() if value == TAGS and not name.startswith("dataset.")]
+    for name in free:
+        if name not in ranges:
+            raise ConfigError(f"expected a number for {name}, got {TAGS!r}: correct '{name}'")
     for name, allowed in ranges.items():
         if name not in settings:
             continue

@@ -60,6 +60,11 @@ def scored_images(
     return Scored(name, inside, tuple(one for one in with_truth if one not in chosen))
 
 
+def spread(image_ids: Sequence[str], count: int) -> list[str]:
+    """At most ``count`` images, spread over the whole list."""
+    return list(image_ids[:: -(-len(image_ids) // count)]) if image_ids else []
+
+
 def named_all(figures: Mapping[str, Any]) -> dict[str, Any]:
     """Figures of all images, by names that stand beside those of the scored split: ``mIoU_all``, ...
 

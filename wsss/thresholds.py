@@ -42,3 +42,7 @@ def oracle_threshold(value: float, split: str) -> Threshold:
 
 # Each map has the one with the smallest L_bas + area of what is above it.
 IMAGE_SPECIFIC = Threshold(None, "image-specific: L_bas + area, without ground truth")
+
+# As a setting in place of a number: the tags and the images choose it, no ground truth does.
+TAGS = "tags"
+BY_TAGS = "tags: least L_bas + area over the images, without ground truth"

@@ -28,7 +28,8 @@ train = dict(
 infer = dict(
     scales=(1.0, 0.5, 1.5, 2.0),
     flip=True,
-    threshold=0.3,  # fixed one, scored beside the oracle's; IRN's for confident foreground
+    # fixed one, scored beside the oracle's; IRN's for confident foreground. "tags": no ground truth
+    threshold=0.3,
     logits=False,  # publish the network's logits of each image in its seed
     amp=None,  # "bf16" or "fp16": mixed precision
 )

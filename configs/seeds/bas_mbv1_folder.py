@@ -6,4 +6,4 @@ _base_ = ["../_base_/folder.py", "../_base_/seeds_mbv1.py"]
 method = "bas"
 model = dict(warmup_epochs=3, normalize_features=True)
 train = dict(learning_rate=0.003, classifier_factor=1.5, generator_factor=5.0)
-infer = dict(scales=(0.5, 0.75, 1.0))
+infer = dict(scales=(0.5, 0.75, 1.0), threshold="tags")

@@ -44,11 +44,13 @@ class Made:
     Attributes:
         figures: measurements, by a name that says what they are.
         extra: further facts for the manifest, such as how weights were initialised.
+        thresholds: those that were chosen on the way, in place of "tags" in `RefineMethod.thresholds`.
         decision: the threshold to score beside its best value; None for a method that has none.
     """
 
     figures: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     extra: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    thresholds: Mapping[str, Threshold] = dataclasses.field(default_factory=dict)
     decision: Decision | None = None
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from refine.by_tags import seed_threshold
 from refine.class_maps import read_class_maps
 from refine.clock import Clock
 from refine.labels import decide
@@ -23,12 +24,12 @@ from wsss.images import ImageFile, read_image
 from wsss.processes import map_images
 from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, OneOf, Range
 from wsss.stage import Job
-from wsss.thresholds import IMAGE_SPECIFIC, Threshold
+from wsss.thresholds import IMAGE_SPECIFIC, TAGS, Threshold
 
 DEFAULTS = {
     "infer": {
         # Of the seeds; a pixel is background where no map is above it. 0: none, for seeds whose method draws
-        # the objects' borders itself.
+        # the objects' borders itself. "tags": chosen without ground truth.
         "threshold": 0.3,
         "seed_power": 1.0,  # of the stride-4 maps; about the same as the threshold to the power of 1 / this
         "image_specific": False,  # each map's own threshold, which the seeds carry, in place of `threshold`
@@ -38,7 +39,7 @@ DEFAULTS = {
     }
 }
 RANGES: dict[str, Range | OneOf] = {
-    "infer.threshold": Range(0, 1, below=True),
+    "infer.threshold": Range(0, 1, below=True, tags=True),
     "infer.seed_power": POSITIVE,
     "infer.iterations": COUNT,
     "infer.num_workers": NOT_NEGATIVE,
@@ -64,6 +65,11 @@ class Crf:
     def check(self, config: Mapping[str, Any]) -> None:
         """Refuse a seed power beside image-specific thresholds, and these where none is asked for."""
         infer = config["infer"]
+        if infer["image_specific"] and infer["threshold"] == TAGS:
+            raise ConfigError(
+                f"expected a number for infer.threshold with infer.image_specific=True, got {TAGS!r}: it is "
+                "where each map's own threshold comes to lie, set one of them"
+            )
         if infer["image_specific"] and infer["threshold"] == 0:
             raise ConfigError(
                 "expected infer.threshold above 0 with infer.image_specific=True, got 0: it is where each "
@@ -79,6 +85,11 @@ class Crf:
         """Write the mask of each image without one, on all CPU cores."""
         seeds, infer = job.inputs["seeds"], dict(job.config.infer)
         tags = job.dataset.tags
+        chosen = {}
+        if infer["threshold"] == TAGS:
+            base = seed_threshold(seeds, job.dataset)
+            infer["threshold"] = (base.value or 0) ** infer["seed_power"]
+            chosen["seed"] = Threshold(infer["threshold"], base.chosen_by)
         tasks = [
             _Task(seeds.file(one), tags(one), job.dataset.image_file(one), job.out_dir / f"{one}.png", infer)
             for one in image_ids
@@ -88,6 +99,7 @@ class Crf:
         clock.stop("mask", sum(map_images(_write_mask, tasks, "write masks", num_workers=workers)))
         return Made(
             extra={"initialisation": "nothing is trained"},
+            thresholds=chosen,
             decision=Decision("threshold", lambda one: read_as_set(seeds.file(one), infer, tags(one))),
         )
 

@@ -5,14 +5,18 @@ Source: Ahn et al., CVPR 2019; the defaults are those that the authors of BAS us
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mmengine.config import Config
+
+from refine.by_tags import resolve, score_of_area
 from refine.clock import Clock
 from refine.dataset import check_crops
-from refine.guard import measure_shares, sample, warn_of_shares
+from refine.guard import measure_shares, warn_of_shares
 from refine.infer import EDGE, WALK, read_walk, write_edges, write_masks, write_walks
-from refine.labels import write_confident_labels
+from refine.labels import read_seed_as_set, write_confident_labels
 from refine.methods import Decision, Made
 from refine.model import IRNet
 from refine.train import NETWORK, load_irnet, train_irnet
@@ -22,9 +26,10 @@ from wsss.config import Settings
 from wsss.distributed import is_main, wait
 from wsss.errors import ConfigError
 from wsss.paths import resolve_path
-from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, OneOf, Range
+from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, SHARE_OR_TAGS, OneOf, Range
+from wsss.scored import spread
 from wsss.stage import Job
-from wsss.thresholds import Threshold
+from wsss.thresholds import TAGS, Threshold
 
 CONFIDENT = "confident"
 _SAMPLE = 32  # images whose confident labels are looked at before the others are made
@@ -44,6 +49,7 @@ DEFAULTS = {
     },
     # Confident labels. Other seeds, as (foreground, background, seed power, background score): IRN
     # .30 .05 1 .25, AdvCAM .35 .15 1.5 .25, ReCAM .35 .10 1 .28 (COCO .25), RIB on COCO .35 .17 1.3 .22.
+    # "tags" for both, for the seed power or the background score: chosen without ground truth.
     "labels": {
         "foreground_threshold": 0.30,
         "background_threshold": 0.17,
@@ -78,8 +84,8 @@ DEFAULTS = {
 }
 RANGES: dict[str, Range | OneOf] = {
     "model.output_stride": OneOf(OUTPUT_STRIDES),
-    "labels.foreground_threshold": SHARE,
-    "labels.background_threshold": SHARE,
+    "labels.foreground_threshold": SHARE_OR_TAGS,
+    "labels.background_threshold": SHARE_OR_TAGS,
     "labels.calibrated_to": Range(0, 1, above=True, below=True),
     "labels.num_workers": NOT_NEGATIVE,
     "train.radius": COUNT,
@@ -96,8 +102,8 @@ RANGES: dict[str, Range | OneOf] = {
     "infer.radius": COUNT,
     "infer.beta": POSITIVE,
     "infer.steps": NOT_NEGATIVE,
-    "infer.seed_power": POSITIVE,
-    "infer.background_score": SHARE,
+    "infer.seed_power": Range(0, above=True, tags=True),
+    "infer.background_score": SHARE_OR_TAGS,
     "infer.unsure_margin": SHARE,
 }
 THRESHOLDS = {
@@ -141,7 +147,13 @@ class Irn:
         weights = None if model["pretrained"] in ("imagenet", "seeds") else model["pretrained"]
         build_backbone(model["backbone"], pretrained=weights, output_stride=model["output_stride"])
         check_crops(train["crop"], tuple(train["rescale"]))
-        if labels["background_threshold"] > labels["foreground_threshold"]:
+        both = (labels["background_threshold"], labels["foreground_threshold"])
+        if TAGS in both and both != (TAGS, TAGS):
+            raise ConfigError(
+                f"expected labels.background_threshold and labels.foreground_threshold both {TAGS!r} or both "
+                f"numbers, got {both[0]!r} and {both[1]!r}: correct one of them"
+            )
+        if TAGS not in both and both[0] > both[1]:
             raise ConfigError(
                 f"expected labels.background_threshold at most labels.foreground_threshold, got "
                 f"{labels['background_threshold']} and {labels['foreground_threshold']}: correct one of them"
@@ -149,6 +161,7 @@ class Irn:
 
     def write_masks(self, job: Job, image_ids: Sequence[str], clock: Clock) -> Made:
         """Fill ``job.out_dir`` with masks, and with what they are made from."""
+        job, chosen = resolve(job)
         config, dataset, seeds, out_dir = job.config, job.dataset, job.inputs["seeds"], job.out_dir
         is_trained_here = config.model.irnet.pretrained is None
         if is_trained_here:
@@ -159,6 +172,9 @@ class Irn:
         clock.stop("edge", made)
         made = write_walks(dataset, seeds, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("walk", made)
+        if config.infer.background_score == TAGS:
+            wait()
+            config, chosen["background_score"] = _with_score(job)
         made = write_masks(dataset, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("mask", made)
         figures = {}
@@ -168,14 +184,29 @@ class Irn:
         return Made(
             figures=figures,
             extra={"initialisation": _initialisation(config["model"])},
+            thresholds=chosen,
             decision=Decision("background_score", lambda one: read_walk(out_dir / WALK / f"{one}.npz")),
         )
+
+
+def _with_score(job: Job) -> tuple[Config, Threshold]:
+    """The config with the background score at which the walked seeds cover as much as the seeds do."""
+    seeds, tags = job.inputs["seeds"], job.dataset.tags
+    score = score_of_area(
+        job,
+        seeds.ids,
+        read_walk=lambda one: read_walk(job.out_dir / WALK / f"{one}.npz"),
+        read_seed=lambda one: read_seed_as_set(seeds.file(one), job.config.labels, tags(one)),
+    )
+    config = copy.deepcopy(job.config)
+    config.infer.background_score = score.value
+    return config, score
 
 
 def _write_confident_labels(job: Job, own: Sequence[str], clock: Clock) -> None:
     """Those of a sample first: thresholds that cannot work are named before hours are spent on them."""
     seeds, settings, out_dir = job.inputs["seeds"], job.config.labels, job.out_dir / CONFIDENT
-    first = sample(own, _SAMPLE)
+    first = spread(own, _SAMPLE)
     made = write_confident_labels(job.dataset, seeds, image_ids=first, out_dir=out_dir, settings=settings)
     if is_main() and first:
         warn_of_shares(measure_shares(out_dir, first), seeds, first, settings, tags=job.dataset.tags)

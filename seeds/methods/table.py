@@ -9,7 +9,8 @@ from wsss.config import flatten
 from wsss.errors import ConfigError
 from wsss.methods import find, known_names
 from wsss.optim import OPTIMIZERS
-from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE, OneOf, Range, check_ranges
+from wsss.ranges import COUNT, NOT_NEGATIVE, POSITIVE, PRECISION, SHARE_OR_TAGS, OneOf, Range, check_ranges
+from wsss.thresholds import TAGS
 
 # Entry points of this group in installed packages are seed methods too.
 GROUP = "wsss.seed_methods"
@@ -37,7 +38,7 @@ COMMON_RANGES: Mapping[str, Range | OneOf] = {
     "train.num_workers": NOT_NEGATIVE,
     "train.amp": PRECISION,
     "infer.scales": POSITIVE,
-    "infer.threshold": SHARE,
+    "infer.threshold": SHARE_OR_TAGS,
     "infer.amp": PRECISION,
 }
 
@@ -77,6 +78,12 @@ def check_settings(config: Mapping[str, Any]) -> None:
     """
     method = find_method(config["method"])
     check_ranges(config, {**COMMON_RANGES, **method.ranges})
+    # Both ask the network for the evidence outside a map.
+    if config["infer"]["threshold"] == TAGS and "image_specific" not in config["infer"]:
+        raise ConfigError(
+            f"expected a number for infer.threshold with method={method.name!r}, got {TAGS!r}: set one, or "
+            "take a method whose network can be asked for the evidence outside a map ('bas', 'cam')"
+        )
     method.check(config)
 
 

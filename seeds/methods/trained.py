@@ -1,6 +1,7 @@
 """The base of the methods that train networks and run them over scales and flips."""
 
 import abc
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -8,13 +9,16 @@ from typing import Any, ClassVar
 from torch import nn
 
 from seeds.contract import MapKind, Plan, Seeds, Training
-from seeds.infer import write_seeds
+from seeds.infer import OWN_CAM, write_seeds
+from seeds.threshold import threshold_of_tags
 from seeds.train import load_given, train_in_turn
 from wsss.backbones import build_backbone
 from wsss.datasets import DataSet
+from wsss.distributed import is_main, wait
 from wsss.ranges import OneOf, Range
 from wsss.scored import scored_images
 from wsss.stage import Job
+from wsss.thresholds import TAGS
 
 
 def split_to_write(config: Mapping[str, Any]) -> str:
@@ -122,4 +126,13 @@ class TrainedMethod(abc.ABC):
         given = config.model.get("weights")
         start = f"trained weights {Path(given).name}, not trained here" if given else config.model.pretrained
         extra = {"initialisation": str(start or "random weights")}
-        return Seeds(split, image_ids, has_own_cam=bool(own_cam), figures=figures, extra=extra)
+        wait()
+        chosen = {}
+        if config.infer.threshold == TAGS and is_main():
+            look = functools.partial(threshold_of_tags, predictor, dataset, scale=config.infer.scales[0])
+            chosen["seed_fixed"] = look(image_ids, folder=job.out_dir)
+            if own_cam:
+                chosen["own_cam_fixed"] = look(own_cam, folder=job.out_dir / OWN_CAM)
+        return Seeds(
+            split, image_ids, has_own_cam=bool(own_cam), thresholds=chosen, figures=figures, extra=extra
+        )

@@ -70,8 +70,10 @@ def test_every_stage_publishes_and_makes_up_no_figure(folders):
         manifest = open_artifact(work / name).manifest
         assert (manifest["split"], manifest["count"]) == ("all", 6)
         assert manifest["classes"] == ["grün", "klein", "rot"]
-    chosen = json.dumps(open_artifact(work / "masks").manifest["thresholds"])
-    assert "preset _base_/refine_mbv1.py, ground truth of voc_mini, train" in chosen
+    thresholds = open_artifact(work / "masks").manifest["thresholds"]
+    assert "ground truth of" not in json.dumps(thresholds)
+    for name in ("confident_foreground", "confident_background", "seed_power", "background_score"):
+        assert "without ground truth" in thresholds[name]["chosen_by"]
 
 
 def test_masks_and_predictions_fit_the_images(folders):

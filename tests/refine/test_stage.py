@@ -11,7 +11,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from refine import stage as refine_stage
-from refine.guard import Shares, check_seeds, sample, thresholds_to_try, warn_of_shares
+from refine.guard import Shares, check_seeds, thresholds_to_try, warn_of_shares
 from refine.labels import write_confident_labels
 from refine.methods import method_defaults
 from refine.model import IRNet
@@ -300,12 +300,6 @@ def test_thresholds_to_try_part_the_pixels(seeds):
         write_seed(seeds.file(image_id), classes=np.array([1]), maps=ramp, size=SIZE)
     # Half of the pixels below the lower one, a quarter above the higher one; seeds are stored as float16.
     assert thresholds_to_try(seeds, seeds.ids, tiny_config().labels) == pytest.approx((0.5, 0.75), abs=0.01)
-
-
-def test_a_sample_is_spread_over_the_list():
-    assert sample([str(number) for number in range(10)], 4) == ["0", "3", "6", "9"]
-    assert sample(["a", "b"], 4) == ["a", "b"]
-    assert sample([], 4) == []
 
 
 def test_another_threshold_makes_the_masks_stale():

@@ -123,8 +123,9 @@ def test_who_chose_a_threshold_follows_from_where_its_value_came_from():
     assert threshold("infer.beta", dataset="voc_mini") == f"6.0 (preset _base_/refine_mbv1.py, {on})"
     # The same value by hand is the hand's.
     assert threshold("infer.beta", "infer.beta=6.0", dataset="voc_mini") == "6.0 (command line)"
-    # The folder's preset inherits the value, and with it what chose it.
-    assert on in threshold("infer.beta", dataset="folder")
+    # A preset that inherits the value inherits what chose it.
+    assert on in threshold("infer.beta", dataset="coco_mini")
+    assert on not in threshold("infer.beta", dataset="folder")
 
 
 def test_overrides_of_other_stages_are_left_to_them():

@@ -9,7 +9,7 @@ from wsss.cli.stages import load_config
 from wsss.datasets import DataSet
 from wsss.errors import DataError
 from wsss.evaluate import Scores
-from wsss.scored import Scored, named_all, scored_images
+from wsss.scored import Scored, named_all, scored_images, spread
 
 
 class Splits(DataSet):
@@ -72,3 +72,9 @@ def test_scores_of_two_sets_of_images_are_those_of_both():
     both = one + other
     assert both.confusion.tolist() == [[11, 2], [3, 14]]
     assert both.images == 3
+
+
+def test_a_sample_is_spread_over_the_list():
+    assert spread([str(number) for number in range(10)], 4) == ["0", "3", "6", "9"]
+    assert spread(["a", "b"], 4) == ["a", "b"]
+    assert spread([], 4) == []
