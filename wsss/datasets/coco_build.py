@@ -211,7 +211,7 @@ def decode_segmentation(segmentation: Any, size: tuple[int, int]) -> NDArray[np.
 
 
 def _check_near(polygons: list[list[float]], size: tuple[int, int]) -> None:
-    """Refuse corners far from the image: pycocotools walks along every edge, a long one for ever."""
+    """Refuse corners far from the image: pycocotools walks along every edge, and a long one crashes it."""
     for polygon in polygons:
         corners = np.asarray(polygon, np.float64)
         if not (np.abs(corners) <= 2 * max(size)).all():
