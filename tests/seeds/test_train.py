@@ -33,7 +33,10 @@ def build(*options, path=None):
         ("model.cut=5", "expected model.cut at least 1 and at most 4, got 5: correct 'model.cut'"),
         ("train.epochs=0", "expected train.epochs at least 1, got 0"),
         ("infer.scales=(1.0,0.0)", "expected infer.scales above 0"),
-        ("infer.amp=fp8", r"expected infer.amp one of None, 'bf16', 'fp16' \(fp16 needs a GPU\), got 'fp8'"),
+        (
+            "infer.amp=fp8",
+            r"expected infer.amp one of None, 'bf16', 'fp16' \(fp16 needs a GPU, bf16 does not\), got 'fp8'",
+        ),
     ],
 )
 def test_values_are_checked_before_anything_is_made(option, message):

@@ -194,7 +194,10 @@ def test_seeds_without_a_backbone_are_refused(tiny_config, demo, seeds, tmp_path
     [
         ({"supervision": "full"}, "expected supervision one of 'masks', 'ground_truth', got 'full'"),
         ({"select": "first"}, "expected select one of 'last', 'best', got 'first'"),
-        ({"amp": "fp8"}, "expected amp one of None, 'bf16', 'fp16' (fp16 needs a GPU), got 'fp8'"),
+        (
+            {"amp": "fp8"},
+            "expected amp one of None, 'bf16', 'fp16' (fp16 needs a GPU, bf16 does not), got 'fp8'",
+        ),
         ({"train_cfg.max_iters": -1}, "expected train_cfg.max_iters at least 1, got -1"),
         ({"infer.scales": (0.5, -1)}, "expected infer.scales above 0, got"),
         ({"infer.scales": ()}, "expected at least one scale, got none"),
