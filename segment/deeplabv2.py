@@ -162,7 +162,10 @@ class DeepLabV2(EncoderDecoder):
 
 
 def thin_label(label: Tensor, stride: int) -> Tensor:
-    """Every n-th pixel of a label map, from the middle of each cell, where bilinear logits are sampled too.
+    """Every n-th pixel of a label map, from the middle of each cell.
+
+    Logits that are resized to it bilinearly are sampled at the same places where the stride divides the size;
+    elsewhere they are off by part of a cell.
 
     Args:
         label: (B, H, W) integer.
