@@ -1,6 +1,7 @@
 """Files of weights: written whole or not at all, read without running code that they may hold."""
 
 import hashlib
+import io
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,9 +30,12 @@ def save_weights(weights: nn.Module | Mapping[str, Tensor], path: str | Path) ->
         ArtifactError: the file cannot be written.
     """
     state_dict = weights.state_dict() if isinstance(weights, nn.Module) else weights
-    # A stream: torch writes the name of a file into it, which is another one each time.
-    with atomic_write(path) as temporary, temporary.open("wb") as stream:
-        torch.save({name: value.cpu() for name, value in state_dict.items()}, stream)
+    # In memory first: torch writes the name of a file into it, which is another one each time, and hides why
+    # a write failed.
+    content = io.BytesIO()
+    torch.save({name: value.cpu() for name, value in state_dict.items()}, content)
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(content.getbuffer())
 
 
 def load_weights(path: str | Path, *, what: str, setting: str | None = None) -> dict[str, Tensor]:

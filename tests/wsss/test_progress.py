@@ -1,4 +1,5 @@
 import logging
+import time
 
 import pytest
 
@@ -89,3 +90,37 @@ def test_an_error_in_the_loop_leaves_no_last_line(clock, caplog):
     with pytest.raises(ValueError, match="image 2"):
         list(track(broken(), "seeds"))
     assert caplog.messages == []
+
+
+@pytest.mark.parametrize("slow_start", [0.0, 20.0, 28.0])
+def test_time_left_is_within_a_fifth_after_the_first_minute(clock, caplog, slow_start):
+    """One image a second, the first of which waits for workers and files to be there."""
+    guesses = {}
+    for number, _ in enumerate(track(range(300), "seeds"), start=1):
+        clock.now += 1.0 + (slow_start if number == 1 else 0.0)
+        if caplog.messages:
+            guesses[clock.now - 100.0] = (caplog.messages[-1], 300 - number)
+    late = {when: one for when, one in guesses.items() if when >= 60 and "left" in one[0]}
+    assert late
+    said = {}
+    for when, (message, left) in late.items():
+        if message not in said.values():
+            said[when] = message
+            hours, minutes, seconds = message.rpartition(", ")[2].split()[0].split(":")
+            guess = 3600 * int(hours) + 60 * int(minutes) + int(seconds)
+            assert guess == pytest.approx(left, rel=0.2, abs=2)
+
+
+def test_a_stalled_loader_is_noticed_once(monkeypatch, caplog):
+    monkeypatch.setattr(progress, "_SECONDS_OF_A_STALL", 0.05)
+
+    def stalled():
+        yield 1
+        time.sleep(0.4)
+        yield 2
+
+    assert list(track(stalled(), "seeds")) == [1, 2]
+    assert [one for one in caplog.messages if "nothing is done" in one] == [
+        "seeds: nothing is done for 0 s after 1 images: a disk or network file system may stall, or the "
+        "machine is busy elsewhere; it goes on when it can"
+    ]

@@ -1,7 +1,9 @@
 """What the verbs hang on: the application, its exit status and the log on stderr."""
 
+import contextlib
 import errno
 import logging
+import os
 import shlex
 import signal
 import sys
@@ -22,7 +24,7 @@ _SECONDS_TO_SPEAK = 5.0
 # Verbs that find what an interrupted call of theirs has made; all others begin again.
 _CONTINUING = ("run", "repair", "data coco", "data voc", "predict", "masks", "submit")
 _INTERRUPTED = 128 + signal.SIGINT
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -53,6 +55,7 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 def main() -> None:
     """Entry point: exit status 0, 1 where the work failed, 2 where the command was wrong."""
     _log_to_stderr()
+    _stop_on_sigterm()
     try:
         status: Any = app(_repeat_option(sys.argv[1:]), standalone_mode=False)
         # As its version goes, typer hands Ctrl-C on, or turns it into an error or a status.
@@ -82,6 +85,24 @@ def main() -> None:
             )
         sys.exit(int(getattr(error, "exit_code", 2)))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _stop_on_sigterm() -> None:
+    """SIGTERM, as schedulers send it, stops this process as Ctrl-C does; its workers just end.
+
+    Processes under torchrun keep the default: it sends SIGTERM to the others where one has failed.
+    """
+    if launcher() == "pytorch":
+        return
+    own = os.getpid()
+
+    def stop(number: int, frame: Any) -> None:
+        if os.getpid() != own:
+            os._exit(128 + number)
+        raise KeyboardInterrupt
+
+    with contextlib.suppress(ValueError):  # not in the main thread: a program calls us
+        signal.signal(signal.SIGTERM, stop)
 
 
 def _say_interrupted() -> None:
