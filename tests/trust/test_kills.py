@@ -27,7 +27,9 @@ RESULTS = (".npz", ".png", ".pth")
 
 def start(root, work, stage="all"):
     command = [sys.executable, "-m", "wsss.cli", "run", stage, "demo", "--no-baselines"]
-    command += ["--data-root", root / "data", "--work-dir", work, "--cfg-options", *SETTINGS]
+    command += ["--data-root", root / "data", "--work-dir", work, "--cfg-options"]
+    others = () if stage == "all" else ("refine.", "segment.")
+    command += [one for one in SETTINGS if not one.startswith(others)]
     # One thread: sums are rounded in one order. A group of its own, so that workers die with it.
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
