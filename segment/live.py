@@ -18,9 +18,10 @@ def draw_predictions(network: Any, batch: Mapping[str, Any]) -> Iterator[NDArray
         network: a segmentor of mmsegmentation.
         batch: ``inputs``, (3, H, W) uint8 each, and ``data_samples`` with their masks.
     """
-    inputs = network.data_preprocessor(dict(batch), False)["inputs"]
-    predictions = network(inputs, mode="tensor").argmax(dim=1).byte().cpu().numpy()
-    for image, sample, predicted in zip(batch["inputs"], batch["data_samples"], predictions, strict=True):
+    for image, sample in zip(batch["inputs"], batch["data_samples"], strict=True):
+        # One by one: crops of small images differ in size.
+        inputs = network.data_preprocessor({"inputs": [image], "data_samples": [sample]}, False)["inputs"]
+        predicted = network(inputs, mode="tensor").argmax(dim=1)[0].byte().cpu().numpy()
         picture = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
         size = picture.shape[1::-1]
         prediction = cv2.resize(predicted, size, interpolation=cv2.INTER_NEAREST).astype(np.uint8)
