@@ -43,7 +43,7 @@ class _Verbs(typer.core.TyperGroup):
 
 
 app = typer.Typer(cls=_Verbs, no_args_is_help=True, add_completion=True, pretty_exceptions_enable=False)
-_state = {"debug": False}
+_state = {"debug": False, "stopped": False}
 
 
 @app.callback()
@@ -55,7 +55,7 @@ def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an 
 def main() -> None:
     """Entry point: exit status 0, 1 where the work failed, 2 where the command was wrong."""
     _log_to_stderr()
-    _stop_on_sigterm()
+    _stop_on_signals()
     try:
         status: Any = app(_repeat_option(sys.argv[1:]), standalone_mode=False)
         # As its version goes, typer hands Ctrl-C on, or turns it into an error or a status.
@@ -65,8 +65,9 @@ def main() -> None:
         _say_interrupted()
         sys.exit(1)
     except Exception as error:
+        # A library may turn the interrupt into an error of its own, as mmengine does when it prints a config.
         # torchrun turns signals into this; importing its class would cost every verb a second.
-        if type(error).__name__ == "SignalException":
+        if _state["stopped"] or type(error).__name__ == "SignalException":
             _say_interrupted()
             sys.exit(1)
         show: Callable[[], None] | None = getattr(error, "show", None)
@@ -87,11 +88,12 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
-def _stop_on_sigterm() -> None:
+def _stop_on_signals() -> None:
     """SIGTERM, as schedulers send it, stops this process as Ctrl-C does; its workers just end.
 
     Processes under torchrun keep the default: it sends SIGTERM to the others where one has failed.
     """
+    _state["stopped"] = False
     if launcher() == "pytorch":
         return
     own = os.getpid()
@@ -99,10 +101,12 @@ def _stop_on_sigterm() -> None:
     def stop(number: int, frame: Any) -> None:
         if os.getpid() != own:
             os._exit(128 + number)
+        _state["stopped"] = True
         raise KeyboardInterrupt
 
     with contextlib.suppress(ValueError):  # not in the main thread: a program calls us
-        signal.signal(signal.SIGTERM, stop)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, stop)
 
 
 def _say_interrupted() -> None:
