@@ -2,8 +2,10 @@
 
 import errno
 import json
+import multiprocessing
 import re
 import shlex
+import signal
 from types import SimpleNamespace
 
 import numpy as np
@@ -392,3 +394,20 @@ def test_ids_that_lead_out_of_a_folder_are_refused(invoke, tmp_path):
     assert code == 1
     assert "image ids that stay in their folder in masks/manifest.json, got '../secret'" in err
     assert not (tmp_path / "out").exists()
+
+
+def test_forked_workers_end_at_once(invoke):
+    """A handler in Python would wait for the worker's next line, and a pool that ends its workers with it."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        invoke("doctor", "--help")
+        assert signal.getsignal(signal.SIGTERM) not in (signal.SIG_DFL, before[signal.SIGTERM])
+        context = multiprocessing.get_context("fork")
+        with context.Pool(1) as pool:
+            assert pool.apply(signal.getsignal, (signal.SIGTERM,)) == signal.SIG_DFL
+        for _ in range(20):
+            with context.Pool(2) as pool:
+                pool.map(abs, [1, -1])
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

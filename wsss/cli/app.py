@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import functools
 import logging
 import os
 import shlex
@@ -23,6 +24,7 @@ from wsss.log import OneLine, logger
 _SECONDS_TO_SPEAK = 5.0
 # Verbs that find what an interrupted call of theirs has made; all others begin again.
 _CONTINUING = ("run", "repair", "data coco", "data voc", "predict", "masks", "submit")
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 128 + signal.SIGINT
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
@@ -96,17 +98,36 @@ def _stop_on_signals() -> None:
     _state["stopped"] = False
     if launcher() == "pytorch":
         return
-    own = os.getpid()
-
-    def stop(number: int, frame: Any) -> None:
-        if os.getpid() != own:
-            os._exit(128 + number)
-        _state["stopped"] = True
-        raise KeyboardInterrupt
-
     with contextlib.suppress(ValueError):  # not in the main thread: a program calls us
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, stop)
+        for number in _SIGNALS:
+            signal.signal(number, _stop)
+        _once_for_children()
+
+
+def _stop(number: int, frame: Any) -> None:
+    _state["stopped"] = True
+    raise KeyboardInterrupt
+
+
+@functools.cache
+def _once_for_children() -> None:
+    """Let signals end forked workers as the kernel does it, from their first moment on.
+
+    A handler in Python waits for the next line of Python. A worker that is told to end just before it waits
+    for a lock would never get there, and the pool that ends it would wait forever.
+    """
+    block, unblock = (
+        functools.partial(signal.pthread_sigmask, how, _SIGNALS)
+        for how in (signal.SIG_BLOCK, signal.SIG_UNBLOCK)
+    )
+
+    def in_child() -> None:
+        for number in _SIGNALS:
+            if signal.getsignal(number) is _stop:
+                signal.signal(number, signal.SIG_DFL)
+        unblock()
+
+    os.register_at_fork(before=block, after_in_parent=unblock, after_in_child=in_child)
 
 
 def _say_interrupted() -> None:
