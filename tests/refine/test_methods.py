@@ -120,7 +120,11 @@ def test_presets_take_the_settings_of_their_method():
 @pytest.mark.parametrize(
     ("method", "tables", "message"),
     [
-        ("crf", {"infer": {"threshold": 1.0}}, "expected infer.threshold at least 0 and below 1, got 1.0"),
+        (
+            "crf",
+            {"infer": {"threshold": 1.0}},
+            "expected infer.threshold at least 0 and below 1 or 'tags', got 1.0",
+        ),
         ("crf", {"infer": {"iterations": 0}}, "expected infer.iterations at least 1, got 0"),
         (
             "crf",

@@ -27,11 +27,10 @@ def small_backbone(name, *, pretrained=None):
 @pytest.fixture
 def build(monkeypatch):
     monkeypatch.setattr(bas_localization, "build_localization_backbone", small_backbone)
-    monkeypatch.setattr(bas_localization, "HIDDEN", 6)
 
     def network(backbone="resnet50", **options):
         torch.manual_seed(0)
-        return LocalizationBAS(backbone, 5, **({"alpha": 0.5, "beta": 1.5} | options))
+        return LocalizationBAS(backbone, 5, **({"alpha": 0.5, "beta": 1.5, "hidden": 6} | options))
 
     return network
 
