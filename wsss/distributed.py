@@ -45,7 +45,8 @@ def join() -> None:
         return
     import torch
 
-    local = int(os.environ.get("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
+    # mmengine reads it under any launcher, and SLURM calls it otherwise.
+    local = int(os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0")))
     backend = "gloo"
     if torch.cuda.is_available():
         gpus = torch.cuda.device_count()

@@ -109,3 +109,18 @@ def test_slurm_tasks_meet(tmp_path):
         )
     printed = [task.communicate(timeout=120)[0] for task in tasks]
     assert printed == ["main\n6.0 ['a', 'c'] True\n", "other\n6.0 ['b'] True\n"]
+
+
+def test_tasks_of_slurm_have_the_local_rank_that_mmengine_reads(monkeypatch):
+    for name, value in (("STEP_NUM_TASKS", "2"), ("PROCID", "3"), ("LOCALID", "1")):
+        monkeypatch.setenv(f"SLURM_{name}", value)
+    monkeypatch.setenv("LOCAL_RANK", "")
+    monkeypatch.delenv("LOCAL_RANK")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    monkeypatch.setattr(distributed, "_slurm_address", lambda: "tcp://nowhere:1")
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    met = {}
+    monkeypatch.setattr("torch.distributed.init_process_group", lambda backend, **how: met.update(how))
+    distributed.join()
+    assert os.environ["LOCAL_RANK"] == "1"
+    assert (met["rank"], met["world_size"]) == (3, 2)
