@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from wsss.artifacts import IGNORE, Artifact, Seed, read_seed
 from wsss.datasets import DataSet
 from wsss.errors import DataError
-from wsss.metrics import confusion_matrix, iou, mean_iou
+from wsss.metrics import confusion_matrix, iou, mean_iou, mean_of_classes, precision, recall
 from wsss.progress import track
 from wsss.thresholds import IMAGE_SPECIFIC, Threshold, oracle_threshold
 
@@ -37,21 +37,31 @@ class Scores:
         return Scores(self.confusion + other.confusion, self.classes, self.images + other.images)
 
     def figures(self) -> dict[str, Any]:
-        """mIoU, pixel accuracy, shares of false pixels and IoU per class, in [0, 1]; None where absent."""
+        """MIoU, precision, recall, pixel accuracy, shares of false pixels: in [0, 1], None where absent.
+
+        ``precision`` and ``recall`` are means over the classes that mIoU is the mean of. ``false_positive``
+        and ``false_negative`` are shares of all pixels: background called a class, a class called background.
+        """
         confusion = self.confusion
         total = max(int(confusion.sum()), 1)
-        per_class = iou(confusion)
-        names = ("background", *self.classes)
+        per_class = {"iou": iou(confusion), "precision": precision(confusion), "recall": recall(confusion)}
         return {
             "mIoU": round(mean_iou(confusion), 6),
+            "precision": round(mean_of_classes(per_class["precision"]), 6),
+            "recall": round(mean_of_classes(per_class["recall"]), 6),
             "pixel_accuracy": round(float(np.trace(confusion)) / total, 6),
             "false_positive": round(float(confusion[0, 1:].sum()) / total, 6),
             "false_negative": round(float(confusion[1:, 0].sum()) / total, 6),
             "images": self.images,
-            "per_class_iou": {
-                name: None if np.isnan(value) else round(float(value), 6)
-                for name, value in zip(names, per_class, strict=True)
-            },
+            **{f"per_class_{name}": self._by_class(values) for name, values in per_class.items()},
+        }
+
+    def _by_class(self, values: NDArray[np.float64]) -> dict[str, float | None]:
+        """Values (C+1,) by the names of the classes."""
+        names = ("background", *self.classes)
+        return {
+            name: None if np.isnan(value) else round(float(value), 6)
+            for name, value in zip(names, values, strict=True)
         }
 
 

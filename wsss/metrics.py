@@ -74,7 +74,52 @@ def mean_iou(confusion: NDArray[Any]) -> float:
     >>> round(mean_iou(np.array([[6, 2, 0], [0, 8, 0], [0, 0, 0]])), 3)
     0.775
     """
-    values = iou(confusion)
+    return mean_of_classes(iou(confusion))
+
+
+def precision(confusion: NDArray[Any]) -> NDArray[np.float64]:
+    """Share of the pixels predicted as each class that are of it: the lower, the more a mask spills over.
+
+    Args:
+        confusion: (C+1, C+1), rows truth, columns prediction.
+
+    Returns:
+        (C+1,) float64 in [0, 1]; 0 for a class that is never predicted but there; NaN where `iou` is NaN, so
+        that means of both are over the same classes.
+
+    Raises:
+        ValueError: the matrix is not square.
+
+    >>> precision(np.array([[6, 2, 0], [0, 8, 0], [0, 0, 0]]))
+    array([1. , 0.8, nan])
+    """
+    return _share_of_hits(confusion, axis=0)
+
+
+def recall(confusion: NDArray[Any]) -> NDArray[np.float64]:
+    """Share of the pixels of each class that are predicted as it: the lower, the more a mask misses.
+
+    Args:
+        confusion: (C+1, C+1), rows truth, columns prediction.
+
+    Returns:
+        (C+1,) float64 in [0, 1]; 0 for a class that is predicted but never there; NaN where `iou` is NaN.
+
+    Raises:
+        ValueError: the matrix is not square.
+
+    >>> recall(np.array([[6, 2, 0], [0, 8, 0], [0, 0, 0]]))
+    array([0.75, 1.  ,  nan])
+    """
+    return _share_of_hits(confusion, axis=1)
+
+
+def mean_of_classes(values: NDArray[np.float64]) -> float:
+    """Mean over the classes that occur; NaN where none does.
+
+    Args:
+        values: (C+1,), of `iou`, `precision` or `recall`.
+    """
     present = values[~np.isnan(values)]
     return float(present.mean()) if present.size else float("nan")
 
@@ -91,6 +136,14 @@ def pixel_accuracy(confusion: NDArray[Any]) -> float:
     counts = _square(confusion)
     total = counts.sum()
     return float(np.trace(counts) / total) if total else float("nan")
+
+
+def _share_of_hits(confusion: NDArray[Any], *, axis: int) -> NDArray[np.float64]:
+    """The diagonal over the sums along an axis: 0 where a sum is, NaN where the class does not occur."""
+    counts = _square(confusion)
+    total = counts.sum(axis=axis)
+    shares = np.where(np.isnan(iou(confusion)), np.nan, 0.0)
+    return np.divide(np.diag(counts), total, out=shares, where=total > 0)
 
 
 def _square(confusion: NDArray[Any]) -> NDArray[np.float64]:

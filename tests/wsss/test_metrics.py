@@ -2,7 +2,15 @@ import numpy as np
 import pytest
 import torch
 
-from wsss.metrics import confusion_matrix, iou, mean_iou, pixel_accuracy
+from wsss.metrics import (
+    confusion_matrix,
+    iou,
+    mean_iou,
+    mean_of_classes,
+    pixel_accuracy,
+    precision,
+    recall,
+)
 
 TRUTH = np.array([[0, 0, 1, 1], [0, 255, 1, 3]], np.uint8)
 PREDICTION = np.array([[0, 1, 1, 1], [0, 2, 0, 3]], np.uint8)
@@ -25,6 +33,28 @@ def test_class_in_the_prediction_alone_counts_as_zero():
     confusion = confusion_matrix(np.array([2, 0]), np.array([0, 0]), 2)
     np.testing.assert_array_equal(iou(confusion), [0.5, np.nan, 0.0])
     assert mean_iou(confusion) == 0.25
+
+
+def test_precision_and_recall_by_hand():
+    truth = np.array([[0, 0, 0, 0, 1], [1, 1, 2, 255, 0]], np.uint8)
+    prediction = np.array([[0, 0, 1, 3, 1], [0, 1, 0, 2, 0]], np.uint8)
+    confusion = confusion_matrix(prediction, truth, 4)
+    # Background: 5 pixels, 5 predicted, 3 right. 1: 3, 3, 2. 2: there once, never predicted (its only pixel
+    # lies under the 255). 3: predicted once, never there. 4: neither.
+    np.testing.assert_allclose(precision(confusion), [3 / 5, 2 / 3, 0, 0, np.nan])
+    np.testing.assert_allclose(recall(confusion), [3 / 5, 2 / 3, 0, 0, np.nan])
+    spilling = confusion_matrix(np.ones(8, int), np.array([1, 1, 0, 0, 0, 0, 0, 0]), 1)
+    np.testing.assert_allclose(precision(spilling), [0, 2 / 8])
+    np.testing.assert_allclose(recall(spilling), [0, 1])
+    assert mean_of_classes(precision(confusion)) == pytest.approx((3 / 5 + 2 / 3) / 4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_iou_follows_from_precision_and_recall(seed):
+    confusion = np.random.default_rng(seed).integers(1, 50, (5, 5))
+    # IoU = 1 / (1 / precision + 1 / recall - 1), from their definitions.
+    expected = 1 / (1 / precision(confusion) + 1 / recall(confusion) - 1)
+    np.testing.assert_allclose(iou(confusion), expected)
 
 
 def test_rows_are_truth_and_columns_prediction():

@@ -1,7 +1,7 @@
 """``wsss evaluate``: scores of what is published."""
 
 import importlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +19,7 @@ from wsss.evaluate import evaluate_masks, oracle, sweep_rows, sweep_seeds
 
 # The walk belongs to a stage, and this package imports none.
 SWEEP = "refine.sweep:sweep_masks"
+PER_CLASS = ("per_class_iou", "per_class_precision", "per_class_recall")
 
 
 @app.command(epilog="Example: wsss evaluate work/demo/masks demo --sweep")
@@ -66,12 +67,22 @@ def evaluate(
     if as_json:
         print_json(figures)
         return
-    table = Table("class", "IoU", title=f"{artifact.kind}, {artifact.split}, {figures['images']} images")
-    for name, value in figures.pop("per_class_iou").items():
-        table.add_row(name, _cell("IoU", value))
+    console().print(_figure_table(artifact, figures))
+
+
+def _figure_table(artifact: Artifact, figures: Mapping[str, Any]) -> Table:
+    """IoU, precision and recall of each class and their means, and what else is known."""
+    title = f"{artifact.kind}, {artifact.split}, {figures['images']} images"
+    table = Table("class", "IoU", "precision", "recall", title=title)
+    by_class = [figures[name] for name in PER_CLASS]
+    for name in by_class[0]:
+        table.add_row(name, *(_cell(name, values[name]) for values in by_class))
+    means = ("mIoU", "precision", "recall")
+    table.add_row("mIoU, mean of classes", *(_cell(name, figures[name]) for name in means))
     for name, value in figures.items():
-        table.add_row(name, _cell(name, value))
-    console().print(table)
+        if name not in (*PER_CLASS, *means):
+            table.add_row(name, _cell(name, value))
+    return table
 
 
 def _sweep(
@@ -97,10 +108,11 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
         print_json(rows)
         return
     shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or i % 10 == 9]
-    names = [name for name in shown[0] if name != "per_class_iou"]
+    names = [name for name in shown[0] if name not in (*PER_CLASS, "pixel_accuracy", "images")]
     # Words, which fold; names with underscores would be cut on 80 letters.
     heads = [name.replace("_", " ") for name in names]
-    table = Table(title=f"{artifact.kind}, {artifact.split}", box=box.SIMPLE_HEAD, pad_edge=False)
+    title = f"{artifact.kind}, {artifact.split}, {shown[0]['images']} images"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
     for head in heads:
         table.add_column(head, overflow="fold")
     for row in shown:
