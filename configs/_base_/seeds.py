@@ -26,6 +26,7 @@ train = dict(
     compile=False,  # torch.compile the training step: a minute to start, faster steps
 )
 infer = dict(
+    split=None,  # whose seeds are written; None: that of the training
     scales=(1.0, 0.5, 1.5, 2.0),
     flip=True,
     # fixed one, scored beside the oracle's; IRN's for confident foreground. "tags": no ground truth

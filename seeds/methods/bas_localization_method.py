@@ -66,7 +66,6 @@ class BASLocalizationMethod(TrainedMethod):
             "several_tags": "stop",  # or "leave_out": learn from the images with one tag alone
         },
         "infer": {
-            "split": None,  # whose seeds are written; None: that of the training
             "top_k": 1,  # classes whose maps are averaged, the best predicted ones; 1: that of each tag
             "resize": CROP,  # side of the square an image is brought to, for scale 1; 0: its own size
             "scales": (1.0,),

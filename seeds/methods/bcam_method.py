@@ -41,7 +41,6 @@ class BCAMMethod(TrainedMethod):
             "several_tags": "stop",  # layout "cub" alone; or "leave_out": learn from images with one tag
         },
         "infer": {
-            "split": None,  # whose seeds are written; None: that of the training
             "rule": "cam",  # or "difference", "gradient", "gradient_difference"
             "resize": 0,  # side of the square an image is brought to, for scale 1; 0: its own size
             "threshold": 0.15,  # rules with "difference" have none: 0

@@ -46,7 +46,6 @@ class FAMMethod(TrainedMethod):
             "decay_epochs": 80,  # a tenth of the rate after as many epochs, again and again; 0: poly
         },
         "infer": {
-            "split": None,  # whose seeds are written; None: that of the training
             "resize": 224,  # side of the square an image is brought to, for scale 1; 0: its own size
             "scales": (1.0,),
             "flip": False,

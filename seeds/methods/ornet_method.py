@@ -69,7 +69,6 @@ class ORNetMethod(TrainedMethod):
             },
         },
         "infer": {
-            "split": None,  # whose seeds are written; None: that of the training
             "resize": 224,  # side of the square an image is brought to, for scale 1; 0: its own size
             "scales": (1.0,),
             "flip": False,

@@ -22,8 +22,8 @@ from wsss.thresholds import TAGS
 
 
 def split_to_write(config: Mapping[str, Any]) -> str:
-    """The split that seeds are written of: ``infer.split`` where a method has it, else the training split."""
-    return str(config["infer"].get("split") or config["dataset"]["train_split"])
+    """The split that seeds are written of: ``infer.split``, else the training split."""
+    return str(config["infer"]["split"] or config["dataset"]["train_split"])
 
 
 class TrainedMethod(abc.ABC):

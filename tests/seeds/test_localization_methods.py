@@ -39,6 +39,7 @@ METHODS = {
     ),
 }  # fmt: skip
 SETTINGS = {name: (*COMMON, *own) for name, own in METHODS.items()}
+SETTINGS["bas"] = tuple(one for one in COMMON if not one.startswith("infer.resize"))
 SETTINGS["combine"] = ("reads=['seeds-bcam','seeds-fam']",)
 KINDS = {name: "agnostic" for name in ("bas_localization-best", "fam", "ornet")} | {
     name: "signed" for name in ("bcam-cub", "bcam-difference")
@@ -126,15 +127,16 @@ def test_another_rule_keeps_the_training(run, caplog):
     assert made.artifact.manifest["maps"] == "signed"
 
 
-def test_seeds_of_another_split_keep_the_training(run, caplog):
-    run("fam")
+@pytest.mark.parametrize("name", ["bas", "fam"])
+def test_seeds_of_another_split_keep_the_training(name, run, caplog):
+    run(name)
     caplog.clear()
-    made = run("fam", "infer.split=val")
-    assert "train fam: already trained" in caplog.text
+    made = run(name, "infer.split=val")
+    assert f"train {name}: already trained" in caplog.text
     assert (made.artifact.split, made.artifact.ids) == ("val", made.dataset.ids("val"))
     caplog.clear()
-    assert run("fam").artifact.ids == made.dataset.ids("train")
-    assert "train fam: already trained" in caplog.text
+    assert run(name).artifact.ids == made.dataset.ids("train")
+    assert f"train {name}: already trained" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["bcam-difference", "fam", "ornet"])
