@@ -176,8 +176,10 @@ class BASNet(nn.Module):
             ValueError: an image without tags, or shapes that do not fit.
         """
         self._check_tags(image, tags)
-        if drawn_class is None:
-            drawn_class = torch.multinomial(tags.float(), 1).squeeze(1)
+        return self._terms(image, tags, draw_class(tags) if drawn_class is None else drawn_class)
+
+    def _terms(self, image: Tensor, tags: Tensor, drawn_class: Tensor) -> dict[str, Tensor]:
+        """What `losses` gives; waits for nothing on a GPU, so that the next step is prepared meanwhile."""
         features = self.extract(image)
         class_map = self.classify(features)
         logit = class_map.mean(dim=(2, 3))
@@ -207,7 +209,8 @@ class BASNet(nn.Module):
         if step < self.warmup_steps:
             classification = multi_label_classification_loss(self(image), tags)
             return {"loss": classification, "classification": classification.detach()}
-        terms = self.losses(image, tags)
+        # Images without tags are refused before the training.
+        terms = self._terms(image, tags, draw_class(tags))
         if self.observer is not None:
             self.observer(terms)
         loss = terms["classification"]
@@ -284,6 +287,20 @@ class BASNet(nn.Module):
             raise ValueError(
                 "expected at least one tag per image, got an image without: leave it out of training"
             )
+
+
+def draw_class(tags: Tensor) -> Tensor:
+    """Draw one of the present classes of each image, all with the same chance.
+
+    Args:
+        tags: (B, C), 1 where the class is present; at least one each.
+
+    Returns:
+        (B,) int, 0-based. The draws are those of ``torch.multinomial``, which waits for the GPU to check its
+        input at every call.
+    """
+    chances = tags.float()
+    return (chances / torch.empty_like(chances).exponential_()).argmax(dim=1)
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:

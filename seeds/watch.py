@@ -41,16 +41,17 @@ class WatchMaps(Hook):
         self.area: dict[str, float] = {}
         self.background: dict[str, float] = {}
         self._sums = torch.zeros(3, len(classes))
-        self._classification = 0.0
+        self._classification = torch.zeros(())
         self._epochs_dead = dict.fromkeys(classes, 0)
         network.observer = self._observe
 
     def _observe(self, terms: dict[str, Tensor]) -> None:
-        drawn = terms["drawn_class"].cpu()
+        # Kept where the network is: reading them at every step would let a GPU wait.
         rows = (torch.ones_like(terms["image_area"]), terms["image_area"], terms["image_background"])
+        self._sums = self._sums.to(terms["image_area"].device)
         for row, values in enumerate(rows):
-            self._sums[row].index_add_(0, drawn, values.detach().cpu().float())
-        self._classification = float(terms["classification"].detach())
+            self._sums[row].index_add_(0, terms["drawn_class"], values.detach().float())
+        self._classification = terms["classification"].detach()
 
     def after_train_epoch(self, runner: Runner) -> None:
         """Write one line per epoch, judge the maps and start counting anew.
@@ -58,7 +59,7 @@ class WatchMaps(Hook):
         Raises:
             TrainingError: maps died.
         """
-        count, area, background = sum_up(self._sums)
+        count, area, background = sum_up(self._sums.cpu())
         seen = [index for index in range(len(self.classes)) if count[index] > 0]
         if not seen:
             return

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from seeds.cam import CAMNet
-from seeds.model import BASNet
+from seeds.model import BASNet, draw_class
 from wsss.errors import ConfigError
 
 
@@ -67,6 +67,15 @@ def test_area_is_the_mean_of_the_drawn_map(network, batch):
 def test_drawn_class_is_a_tag(network, batch):
     drawn = {tuple(network.losses(*batch)["drawn_class"].tolist()) for _ in range(20)}
     assert drawn == {(0, 1, 2), (0, 2, 2)}
+
+
+def test_draws_are_those_of_multinomial():
+    tags = (torch.rand(64, 20) > 0.8).float()
+    tags[:, 3] = 1
+    torch.manual_seed(5)
+    expected = torch.multinomial(tags, 1).squeeze(1)
+    torch.manual_seed(5)
+    assert torch.equal(draw_class(tags), expected)
 
 
 def test_weighted_sum(network, batch):
