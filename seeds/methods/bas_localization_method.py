@@ -7,10 +7,9 @@ from torch import Tensor, nn
 
 from seeds.contract import MapKind, Plan, Training
 from seeds.localization_backbones import LIBRARY_NAMES, build_localization_backbone
-from seeds.localization_recipes import CROP, LEARNING_RATE, MOMENTUM, RESIZE, WEIGHT_DECAY
+from seeds.localization_settings import CUB_TRAINING, SQUARE_INFERENCE, STEP_RANGES, check_nesterov, in_steps
 from seeds.methods.bas_localization import VERSIONS, LocalizationBAS
 from seeds.methods.trained import TrainedMethod
-from seeds.schedules import STEP_RANGES, check_nesterov, in_steps
 from seeds.single_tag import SEVERAL_TAGS, check_single_tags, single_tag_images
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
@@ -54,24 +53,13 @@ class BASLocalizationMethod(TrainedMethod):
             "beta": 1.5,  # weight of the map's area
         },
         "train": {
-            "resize": RESIZE,
-            "crop": CROP,
-            "epochs": 120,
-            "batch_size": 32,
-            "learning_rate": LEARNING_RATE,  # new layers have 10 times as much, biases twice that of weights
-            "momentum": MOMENTUM,
-            "weight_decay": WEIGHT_DECAY,
-            "nesterov": True,
-            "decay_epochs": 80,  # a tenth of the rate after as many epochs, again and again; 0: poly
+            **CUB_TRAINING,  # new layers have 10 times the rate, biases twice that of weights
             "several_tags": "stop",  # or "leave_out": learn from the images with one tag alone
         },
         "infer": {
+            **SQUARE_INFERENCE,
             "top_k": 1,  # classes whose maps are averaged, the best predicted ones; 1: that of each tag
-            "resize": CROP,  # side of the square an image is brought to, for scale 1; 0: its own size
-            "scales": (1.0,),
-            "flip": False,
             "threshold": 0.1,
-            "logits": True,
         },
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {

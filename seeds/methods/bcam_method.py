@@ -7,9 +7,9 @@ from typing import Any, ClassVar, get_args
 from torch import nn
 
 from seeds.contract import MapKind, Plan, Training
+from seeds.localization_settings import STEP_RANGES, check_nesterov, in_steps
 from seeds.methods.bcam import THRESHOLD_FREE, BCAMNet, Layout, Rule, TermWeights
 from seeds.methods.trained import TrainedMethod
-from seeds.schedules import STEP_RANGES, check_nesterov, in_steps
 from seeds.single_tag import SEVERAL_TAGS, check_single_tags, single_tag_images
 from wsss.backbones import LEVELS, BatchNormMode, build_backbone
 from wsss.datasets import DataSet

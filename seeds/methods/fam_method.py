@@ -7,9 +7,9 @@ from typing import Any, ClassVar, get_args
 from torch import nn
 
 from seeds.contract import MapKind, Plan, Training, parameter_groups
+from seeds.localization_settings import CUB_TRAINING, SQUARE_INFERENCE, STEP_RANGES, check_nesterov, in_steps
 from seeds.methods.fam import FAM, Assumptions, LossWeights, Normalization, PoolFrom
 from seeds.methods.trained import TrainedMethod
-from seeds.schedules import STEP_RANGES, check_nesterov, in_steps
 from wsss.backbones import OUTPUT_STRIDES
 from wsss.ranges import COUNT, NOT_NEGATIVE, OneOf, Range
 
@@ -34,24 +34,10 @@ class FAMMethod(TrainedMethod):
             "loss_weights": {"sparsity": 0.04, "diversity": 0.01},
         },
         "train": {
-            "resize": 256,
-            "crop": 224,
-            "epochs": 120,
-            "batch_size": 32,
-            "learning_rate": 1e-3,
+            **CUB_TRAINING,
             "head_factor": 10.0,  # on the learning rate, for layers that no pretrained weights exist for
-            "momentum": 0.9,
-            "weight_decay": 5e-4,
-            "nesterov": True,
-            "decay_epochs": 80,  # a tenth of the rate after as many epochs, again and again; 0: poly
         },
-        "infer": {
-            "resize": 224,  # side of the square an image is brought to, for scale 1; 0: its own size
-            "scales": (1.0,),
-            "flip": False,
-            "threshold": 0.5,
-            "logits": True,
-        },
+        "infer": {**SQUARE_INFERENCE},
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         **STEP_RANGES,

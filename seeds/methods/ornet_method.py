@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import nn
 
 from seeds.contract import MapKind, Plan, Training
+from seeds.localization_settings import SQUARE_INFERENCE
 from seeds.methods.ornet import (
     CHOICES,
     OPTIMIZATION,
@@ -68,13 +69,7 @@ class ORNetMethod(TrainedMethod):
                 "learning_rate": _FINE.learning_rate,
             },
         },
-        "infer": {
-            "resize": 224,  # side of the square an image is brought to, for scale 1; 0: its own size
-            "scales": (1.0,),
-            "flip": False,
-            "threshold": 0.5,
-            "logits": True,
-        },
+        "infer": {**SQUARE_INFERENCE},
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
         "model.output_stride": OneOf(OUTPUT_STRIDES),

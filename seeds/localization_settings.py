@@ -1,14 +1,39 @@
-"""Settings of learning rates that fall in steps, which methods for localisation share."""
+"""Settings that methods for localisation share: BAS on CUB, images as squares, rates that fall in steps."""
 
 import dataclasses
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from seeds.localization_recipes import CROP, LEARNING_RATE, MOMENTUM, RESIZE, WEIGHT_DECAY
 from wsss.errors import ConfigError
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
 from wsss.training import Schedule
 
+# Defaults of the table ``train``: BAS on CUB.
+CUB_TRAINING: Mapping[str, Any] = MappingProxyType(
+    {
+        "resize": RESIZE,
+        "crop": CROP,
+        "epochs": 120,
+        "batch_size": 32,
+        "learning_rate": LEARNING_RATE,
+        "momentum": MOMENTUM,
+        "weight_decay": WEIGHT_DECAY,
+        "nesterov": True,
+        "decay_epochs": 80,  # a tenth of the rate after as many epochs, again and again; 0: poly
+    }
+)
+# Defaults of the table ``infer``: one pass over the image as a square, as in the training.
+SQUARE_INFERENCE: Mapping[str, Any] = MappingProxyType(
+    {
+        "resize": CROP,  # side of the square an image is brought to, for scale 1; 0: its own size
+        "scales": (1.0,),
+        "flip": False,
+        "threshold": 0.5,
+        "logits": True,
+    }
+)
 STEP_RANGES: Mapping[str, Range | OneOf] = MappingProxyType({"train.decay_epochs": NOT_NEGATIVE})
 
 

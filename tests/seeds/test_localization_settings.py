@@ -3,8 +3,8 @@
 import pytest
 
 from seeds.localization_recipes import learning_rate_factor
+from seeds.localization_settings import check_nesterov, in_steps
 from seeds.methods.bcam import PUBLISHED
-from seeds.schedules import check_nesterov, in_steps
 from wsss.errors import ConfigError
 from wsss.training import Schedule
 
