@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
+from torchvision.transforms.functional import ten_crop
 
 from seeds.contract import MapKind
 from seeds.fuse import combine, fuse_foreground, normalize, normalize_signed
@@ -23,6 +24,9 @@ from wsss.progress import track
 from wsss.thresholds import TAGS
 
 _AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
+# As ``infer.logits``: BAS, B-CAM and ORNet classify so, from crops of 224 out of 256.
+TEN_CROPS = "ten_crops"
+_TEN_CROPS_OF = 256 / 224
 # Folder of the seeds' own folder: class activation maps of the same network, for comparison.
 OWN_CAM = "own_cam"
 # Images that are read while the network works: a decoded image takes under a megabyte.
@@ -184,13 +188,32 @@ def write_seeds(
 
 @torch.no_grad()
 def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Tensor:
-    """Logits (C,) float32 of an image (1, 3, H, W) at scale 1, the mean with its flip's where set."""
-    amp = _AMP[settings["amp"]]
-    image = _scaled(image, 1, settings.get("resize", 0))
-    batch = torch.cat([image, image.flip(3)]) if settings["flip"] else image
+    """What a network says of an image's classes.
+
+    Args:
+        network: has ``logits(image) -> (B, C)``; in evaluation mode.
+        image: (1, 3, H, W) float, normalized.
+        settings: the config's ``infer``.
+
+    Returns:
+        (C,) float32: logits at scale 1, the mean with its flip's where ``flip`` is set. With ``logits``
+        "ten_crops" the log of the mean of ten softmaxes: of crops as large as the image at scale 1, at the
+        corners and the centre of one 256 / 224 as large, and of their flips.
+    """
+    amp, resize = _AMP[settings["amp"]], settings.get("resize", 0)
+    by_crops = settings["logits"] == TEN_CROPS
+    if by_crops:
+        height, width = (resize, resize) if resize else image.shape[2:]
+        size = (round(height * _TEN_CROPS_OF), round(width * _TEN_CROPS_OF))
+        larger = F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=True)
+        batch = torch.cat(ten_crop(larger, [height, width]))
+    else:
+        image = _scaled(image, 1, resize)
+        batch = torch.cat([image, image.flip(3)]) if settings["flip"] else image
     with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
         logits: Tensor = network.logits(batch.to(memory_format=torch.channels_last))
-    return logits.float().mean(dim=0)
+    logits = logits.float()
+    return logits.softmax(dim=1).mean(dim=0).log() if by_crops else logits.mean(dim=0)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 from torch.nn import functional as F
 
-from seeds.infer import multi_scale_maps, write_seeds
+from seeds.infer import image_logits, multi_scale_maps, write_seeds
 from seeds.model import BASNet
 from wsss.artifacts import read_seed
 from wsss.cli.stages import load_config
@@ -202,3 +202,27 @@ def test_channels_are_picked_before_they_are_resized():
     every = multi_scale_maps(network, image, scales=(1,), flip=True)
     some = multi_scale_maps(network, image, scales=(1,), flip=True, channels=[2, 0])
     torch.testing.assert_close(some, every[[2, 0]])
+
+
+class Corner(torch.nn.Module):
+    """Logits of a crop: its first and its last pixel."""
+
+    def logits(self, image):
+        return torch.stack([image[:, 0, 0, 0], image[:, 0, -1, -1]], dim=1)
+
+
+def test_ten_crops_are_the_mean_of_ten_softmaxes():
+    # 16 x 16 out of 16 * 256 / 224 = 18: resized by nothing, so that every pixel is known.
+    image = torch.rand(1, 3, 18, 18, generator=torch.Generator().manual_seed(0))
+    shares = []
+    for top, left in ((0, 0), (0, 2), (2, 0), (2, 2), (1, 1)):
+        crop = image[0, 0, top : top + 16, left : left + 16]
+        shares += [torch.stack([one[0, 0], one[-1, -1]]).softmax(0) for one in (crop, crop.flip(1))]
+    logits = image_logits(Corner(), image, settings(logits="ten_crops", resize=16))
+    torch.testing.assert_close(logits.exp(), torch.stack(shares).mean(dim=0))
+
+
+def test_ten_crops_of_an_image_of_its_own_size_have_that_size():
+    image = torch.full((1, 3, 28, 35), 0.25)
+    logits = image_logits(Corner(), image, settings(logits="ten_crops"))
+    torch.testing.assert_close(logits.exp(), torch.tensor([0.5, 0.5]))

@@ -1,5 +1,6 @@
 """Scores of seeds and score maps on a localisation set made by hand."""
 
+import dataclasses
 import json
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from PIL import Image
 
 from wsss.artifacts import MANIFEST, SCHEMA, grid_of, open_artifact, write_json, write_mask, write_seed
+from wsss.cli.evaluate_boxes import fixed_threshold
 from wsss.datasets import LocalizationDataSet
 from wsss.errors import DataError
 from wsss.evaluate_boxes import file_reader, score_boxes, seed_reader
@@ -111,6 +113,29 @@ def test_the_fixed_threshold_is_one_point_of_the_curve(dataset, root):
     assert [row["threshold"] for row in curve] == [round(0.1 * one, 1) for one in range(10)]
     assert curve[5]["v1_50"] == rows["largest contour"]["iou_50"] == 50
     assert curve[5]["v2_50"] == rows["all contours"]["iou_50"] == 50
+
+
+@pytest.mark.parametrize(
+    ("manifest", "expected"),
+    [
+        ({"settings": {"infer.threshold": 0.1}}, Threshold(0.1, "settings of the seeds")),
+        (
+            {
+                "settings": {"infer.threshold": "tags"},
+                "thresholds": {"seed_fixed": {"value": 0.4, "chosen_by": "tags"}},
+            },
+            Threshold(0.4, "tags"),
+        ),
+        ({}, Threshold(0.5, "default")),
+    ],
+)
+def test_seeds_bring_their_fixed_threshold(root, manifest, expected):
+    artifact = publish(root / "seeds", BOXES)
+    assert fixed_threshold(dataclasses.replace(artifact, manifest=artifact.manifest | manifest)) == expected
+
+
+def test_score_maps_have_no_threshold_of_their_own():
+    assert fixed_threshold(None) == Threshold(0.5, "default")
 
 
 def test_logits_tell_whether_the_class_is_right(dataset, root):

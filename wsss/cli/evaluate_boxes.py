@@ -7,7 +7,7 @@ import typer
 from mmengine.config import Config
 from rich.table import Table
 
-from wsss.artifacts import MANIFEST, open_artifact
+from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, print_json, with_root
 from wsss.config import apply_options, load_dataset_settings
@@ -32,7 +32,8 @@ def evaluate_boxes(
         typer.Option(help="Default: that of the seeds if the data set has it, else its val_split."),
     ] = None,
     threshold: Annotated[
-        float | None, typer.Option(help="The fixed one, as a share of a map's maximum. Default: .5")
+        float | None,
+        typer.Option(help="The fixed one, a share of a map's maximum. Default: the seeds' own, else .5"),
     ] = None,
     step: Annotated[
         float, typer.Option(help="Distance of the thresholds that the oracle chooses from.")
@@ -43,7 +44,8 @@ def evaluate_boxes(
     as_json: AsJson = False,
 ) -> None:
     """Score where seeds or score maps find the object of each image: boxes, and pixels where masks are."""
-    fixed = Threshold(_DEFAULT, "default") if threshold is None else Threshold(threshold, "command line")
+    artifact = open_artifact(folder) if (folder / MANIFEST).is_file() else None
+    fixed = fixed_threshold(artifact) if threshold is None else Threshold(threshold, "command line")
     if not 0 <= (fixed.value or 0) < 1 or not 0 < step <= 1:
         raise ConfigError(
             f"expected --threshold in [0, 1) and --step in (0, 1], got {fixed.value} and {step}: correct them"
@@ -51,7 +53,6 @@ def evaluate_boxes(
     config = Config({"dataset": load_dataset_settings(dataset)})
     apply_options(config, with_root(cfg_options, data_root))
     truth = _open(dataset, config)
-    artifact = open_artifact(folder) if (folder / MANIFEST).is_file() else None
     if artifact is not None and artifact.kind != "seeds":
         raise ConfigError(f"expected seeds in {folder}, got {artifact.kind}: give a folder of soft maps")
     covered = artifact.split if artifact is not None and artifact.split in truth.splits else None
@@ -59,6 +60,16 @@ def evaluate_boxes(
     ids = truth.ids(chosen)
     read = file_reader(folder, ids) if artifact is None else seed_reader(artifact, truth, ids)
     _print(score_boxes(read, truth, chosen, threshold=fixed, step=step), dataset, sweep, as_json=as_json)
+
+
+def fixed_threshold(artifact: Artifact | None) -> Threshold:
+    """The threshold of published seeds: the one that their figures name, else their setting; .5 for maps."""
+    manifest = {} if artifact is None else artifact.manifest
+    used = Threshold.of_json(manifest.get("thresholds", {}).get("seed_fixed"))
+    own = manifest.get("settings", {}).get("infer.threshold")
+    if used is None and isinstance(own, int | float):
+        return Threshold(own, "settings of the seeds")  # without ground truth they have no figures
+    return used or Threshold(_DEFAULT, "default")
 
 
 def _open(dataset: str, config: Config) -> LocalizationDataSet:

@@ -25,6 +25,7 @@ from wsss.processes import available_cores
 from wsss.stage import Input, Step
 
 LOGS = "logs"
+_BOX_THRESHOLD = "0.5"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -200,7 +201,9 @@ class _Planner:
     def _boxes(self, seeds: Job) -> Job:
         own = [one for one in (*self.grid.options, *self.dataset.options) if one.startswith("dataset.")]
         options = [word for one in own for word in ("--cfg-options", one)]
-        arguments = ("evaluate boxes", str(seeds.makes), self.dataset.name, "--json", *options)
+        where = (str(seeds.makes), self.dataset.name)
+        # One for all methods; those of their presets are about other things, such as an mIoU.
+        arguments = ("evaluate boxes", *where, "--threshold", _BOX_THRESHOLD, "--json", *options)
         return Job(
             self.folder / f"boxes-{self.name}.json",
             (*arguments[0].split(), *arguments[1:]),
