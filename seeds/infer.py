@@ -24,8 +24,7 @@ from wsss.progress import track
 from wsss.thresholds import TAGS
 
 _AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
-# As ``infer.logits``: BAS, B-CAM and ORNet classify so, from crops of 224 out of 256.
-TEN_CROPS = "ten_crops"
+# Published classes of localisation come from crops of 224 out of 256.
 _TEN_CROPS_OF = 256 / 224
 # Folder of the seeds' own folder: class activation maps of the same network, for comparison.
 OWN_CAM = "own_cam"
@@ -196,12 +195,12 @@ def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Te
         settings: the config's ``infer``.
 
     Returns:
-        (C,) float32: logits at scale 1, the mean with its flip's where ``flip`` is set. With ``logits``
-        "ten_crops" the log of the mean of ten softmaxes: of crops as large as the image at scale 1, at the
+        (C,) float32: logits at scale 1, the mean with its flip's where ``flip`` is set. With
+        ``ten_crops`` the log of the mean of ten softmaxes: of crops as large as the image at scale 1, at the
         corners and the centre of one 256 / 224 as large, and of their flips.
     """
     amp, resize = _AMP[settings["amp"]], settings.get("resize", 0)
-    by_crops = settings["logits"] == TEN_CROPS
+    by_crops = bool(settings.get("ten_crops"))
     if by_crops:
         height, width = (resize, resize) if resize else image.shape[2:]
         size = (round(height * _TEN_CROPS_OF), round(width * _TEN_CROPS_OF))

@@ -32,6 +32,7 @@ SQUARE_INFERENCE: Mapping[str, Any] = MappingProxyType(
         "flip": False,
         "threshold": 0.5,
         "logits": True,
+        "ten_crops": False,  # logits from ten crops of the image, as published Top-1 and Top-5 Loc
     }
 )
 STEP_RANGES: Mapping[str, Range | OneOf] = MappingProxyType({"train.decay_epochs": NOT_NEGATIVE})

@@ -31,8 +31,7 @@ infer = dict(
     flip=True,
     # fixed one, scored beside the oracle's; IRN's for confident foreground. "tags": no ground truth
     threshold=0.3,
-    # publish the network's logits of each image in its seed; "ten_crops": from ten crops of it, for Top-1 Loc
-    logits=False,
+    logits=False,  # publish the network's logits of each image in its seed
     amp=None,  # "bf16" or "fp16": mixed precision
 )
 baselines = dict()  # name -> config file beside this one; published as seeds-NAME

@@ -43,6 +43,7 @@ class BCAMMethod(TrainedMethod):
         "infer": {
             "rule": "cam",  # or "difference", "gradient", "gradient_difference"
             "resize": 0,  # side of the square an image is brought to, for scale 1; 0: its own size
+            "ten_crops": False,  # logits from ten crops of the image, as published Top-1 and Top-5 Loc
             "threshold": 0.15,  # rules with "difference" have none: 0
         },
     }

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from seeds.contract import SeedMethod
-from seeds.infer import TEN_CROPS
 from wsss.config import flatten
 from wsss.errors import ConfigError
 from wsss.methods import find, known_names
@@ -40,7 +39,6 @@ COMMON_RANGES: Mapping[str, Range | OneOf] = {
     "train.amp": PRECISION,
     "infer.scales": POSITIVE,
     "infer.threshold": SHARE_OR_TAGS,
-    "infer.logits": OneOf((False, True, TEN_CROPS)),
     "infer.amp": PRECISION,
 }
 

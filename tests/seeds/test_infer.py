@@ -218,11 +218,11 @@ def test_ten_crops_are_the_mean_of_ten_softmaxes():
     for top, left in ((0, 0), (0, 2), (2, 0), (2, 2), (1, 1)):
         crop = image[0, 0, top : top + 16, left : left + 16]
         shares += [torch.stack([one[0, 0], one[-1, -1]]).softmax(0) for one in (crop, crop.flip(1))]
-    logits = image_logits(Corner(), image, settings(logits="ten_crops", resize=16))
+    logits = image_logits(Corner(), image, settings(ten_crops=True, resize=16))
     torch.testing.assert_close(logits.exp(), torch.stack(shares).mean(dim=0))
 
 
 def test_ten_crops_of_an_image_of_its_own_size_have_that_size():
     image = torch.full((1, 3, 28, 35), 0.25)
-    logits = image_logits(Corner(), image, settings(logits="ten_crops"))
+    logits = image_logits(Corner(), image, settings(ten_crops=True))
     torch.testing.assert_close(logits.exp(), torch.tensor([0.5, 0.5]))

@@ -31,7 +31,7 @@ METHODS = {
     "bcam": FREE,
     "bcam-cub": (*FREE, "model.layout=cub", "infer.rule=gradient_difference", "infer.threshold=0"),
     "bcam-difference": (*FREE, "infer.rule=difference", "infer.threshold=0"),
-    "fam": ("infer.logits=ten_crops",),
+    "fam": ("infer.ten_crops=True",),
     "ornet": (
         "model.output_stride=16", "model.generator_channels=(8,8,8)",
         "model.evaluator.backbone=plain8", "model.evaluator.pretrained=None",
