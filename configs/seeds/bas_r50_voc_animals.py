@@ -1,22 +1,9 @@
 # tools/run_stage.sh seeds voc_animals
 # The paper's network at the paper's number of images per class, on two CPU cores: small crops, few steps.
 # Expected: docs/results.md (measured there with commit and command).
-_base_ = ["../_base_/voc_animals.py"]
+_base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "bas"
-model = dict(
-    pretrained="../shared/data/weights/resnet50_imagenet.pth", warmup_epochs=1, normalize_features=True
-)
-train = dict(
-    resize=224,
-    crop=192,
-    epochs=4,
-    learning_rate=0.003,
-    classifier_factor=2.0,
-    generator_factor=10.0,
-    momentum=0.9,
-    poly_length=1.0,
-    biases=True,
-)
-infer = dict(scales=(0.5, 0.75))
+model = dict(warmup_epochs=1, normalize_features=True)
+train = dict(epochs=4, learning_rate=0.003, classifier_factor=2.0, generator_factor=10.0)
 # --no-baselines leaves them out.
 baselines = dict(cam="cam_r50_voc_animals.py", cam_irn="cam_irn_r50_voc_animals.py")

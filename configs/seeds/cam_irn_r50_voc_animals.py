@@ -2,8 +2,7 @@
 # IRN's CAM: its rate of .1 (x10 for the classifier), three frozen levels, fixed statistics of batch norm with
 # trained weights and biases. Crops and scales are those of bas_r50_voc_animals.py.
 # Expected: docs/results.md (measured there with commit and command).
-_base_ = ["../_base_/voc_animals.py"]
+_base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "cam"
-model = dict(pretrained="../shared/data/weights/resnet50_imagenet.pth", batch_norm="fixed_statistics")
-train = dict(resize=224, crop=192, epochs=4, learning_rate=0.1, momentum=1e-4, poly_length=1.0, biases=True)
-infer = dict(scales=(0.5, 0.75))
+model = dict(batch_norm="fixed_statistics")
+train = dict(epochs=4, learning_rate=0.1, momentum=1e-4)

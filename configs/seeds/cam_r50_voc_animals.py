@@ -2,16 +2,7 @@
 # The CAM with the freedom that bas_r50_voc_animals.py has: all layers and batch norm train. The rates are
 # IRN's, made for this momentum: CAM's loss is a mean over the classes and BAS's a sum, so that it learns too
 # little at BAS's rates (.003, classifier x2; docs/results.md). Not measured by us yet at these.
-_base_ = ["../_base_/voc_animals.py"]
+_base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "cam"
-model = dict(pretrained="../shared/data/weights/resnet50_imagenet.pth", frozen_levels=0)
-train = dict(
-    resize=224,
-    crop=192,
-    epochs=4,
-    learning_rate=0.01,
-    momentum=0.9,
-    poly_length=1.0,
-    biases=True,
-)
-infer = dict(scales=(0.5, 0.75))
+model = dict(frozen_levels=0)
+train = dict(epochs=4, learning_rate=0.01)

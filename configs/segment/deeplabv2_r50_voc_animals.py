@@ -1,10 +1,3 @@
 # tools/run_stage.sh segment voc_animals
-# ResNet50 at small crops and a short schedule, for two CPU cores. Not measured by us yet.
-_base_ = ["../_base_/voc_animals.py", "../_base_/segment_mbv1.py"]
-infer = dict(scales=(0.5, 0.75))
-model = dict(
-    pretrained="../shared/data/weights/resnet50_imagenet.pth",
-    backbone=dict(name="resnet50"),
-    decode_head=dict(in_channels=2048),
-)
+_base_ = ["../_base_/voc_animals.py", "../_base_/segment_r50_small.py"]
 baselines = dict(full="deeplabv2_r50_voc_animals_full.py")

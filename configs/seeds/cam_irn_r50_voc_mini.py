@@ -1,0 +1,5 @@
+# As cam_irn_r50_voc_animals.py, a baseline of bas_r50_voc_mini.py. Not measured by us yet.
+_base_ = ["../_base_/voc_mini.py", "../_base_/seeds_r50_small.py"]
+method = "cam"
+model = dict(batch_norm="fixed_statistics")
+train = dict(epochs=16, learning_rate=0.1, momentum=1e-4)
