@@ -118,7 +118,14 @@ def walk_seed(seed: Seed, edge: Tensor, settings: Mapping[str, Any]) -> NDArray[
     )
 
 
-def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], out_dir: Path) -> int:
+def write_edges(
+    network: IRNet,
+    dataset: DataSet,
+    *,
+    image_ids: Sequence[str],
+    out_dir: Path,
+    pad_to: int | None = None,
+) -> int:
     """Write the edges of each image without them: ``ID.png``, 16 bit gray at stride 4.
 
     Args:
@@ -126,6 +133,7 @@ def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], o
         dataset: where the images are.
         image_ids: images to run.
         out_dir: gets the files.
+        pad_to: as in `refine.model.edge_of_image`.
 
     Returns:
         How many were written.
@@ -134,7 +142,8 @@ def write_edges(network: IRNet, dataset: DataSet, *, image_ids: Sequence[str], o
     todo = [image_id for image_id in image_ids if not (out_dir / f"{image_id}.png").is_file()]
     for image_id in track(todo, "edges"):
         image = normalize_image(read_image(dataset.image_file(image_id))).contiguous()
-        write_edge(out_dir / f"{image_id}.png", edge_of_image(network, image.to(device)))
+        edge = edge_of_image(network, image.to(device), pad_to=pad_to)
+        write_edge(out_dir / f"{image_id}.png", edge)
     return len(todo)
 
 

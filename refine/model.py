@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from refine.losses import affinity_displacement_loss, affinity_loss
 from wsss.artifacts import STRIDE
@@ -246,17 +247,26 @@ def _crop_to_smallest(maps: Sequence[Tensor]) -> list[Tensor]:
 
 
 @torch.no_grad()
-def edge_of_image(network: IRNet, image: Tensor) -> Tensor:
+def edge_of_image(network: IRNet, image: Tensor, *, pad_to: int | None = None) -> Tensor:
     """Edge probability from an image and its mirror image.
 
     Args:
         network: in evaluation mode.
         image: (3, H, W) float, normalized.
+        pad_to: shorter sides are padded with zeros, below and to the right, to this many pixels first; what
+            the network says of the padding is cut off. The normalisation over groups sees it all the same, so
+            the edges are others. None: no padding.
 
     Returns:
         (1, h, w) float in [0, 1]: the sigmoid of the mean of both logits, at stride 4.
+
+    Source: the authors' code of Ahn et al., CVPR 2019 pads to 512; larger images are cut by it, and are left
+        as they are here.
     """
-    logits = network.edge_logit(torch.stack([image, image.flip(2)]))
+    both = torch.stack([image, image.flip(2)])
+    padding = [max((pad_to or 0) - side, 0) for side in image.shape[1:]]
+    logits = network.edge_logit(F.pad(both, (0, padding[1], 0, padding[0])))
+    logits = _on_the_grid_of(both, logits)
     # The mirrored grid starts at the other side, so sizes that 4 does not divide are off by part of a cell;
     # resizing would blur the edges instead.
     return torch.sigmoid((logits[0] + logits[1].flip(2)) / 2)

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from seeds.threshold import NO_EVIDENCE, at_scale, image_specific_thresholds
 from wsss.artifacts import grid_of, write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
+from wsss.grid import fit_to_grid
 from wsss.images import normalize_image, read_image
 from wsss.progress import track
 from wsss.thresholds import TAGS
@@ -28,6 +29,9 @@ _AMP = {None: None, "bf16": torch.bfloat16, "fp16": torch.float16}
 _TEN_CROPS_OF = 256 / 224
 # Folder of the seeds' own folder: class activation maps of the same network, for comparison.
 OWN_CAM = "own_cam"
+# How maps come to lie on the image: `multi_scale_maps`.
+Geometry = Literal["stretch", "irn"]
+_IRN_STRIDE = 16
 # Images that are read while the network works: a decoded image takes under a megabyte.
 _AHEAD = 4
 
@@ -42,11 +46,16 @@ def multi_scale_maps(
     channels: Sequence[int] | None = None,
     amp: torch.dtype | None = None,
     resize: int = 0,
+    geometry: Geometry = "stretch",
 ) -> Tensor:
     """Sum of a network's maps over scales and flips.
 
     An image and its flip pass the network as one batch. For foreground maps, tail and classifier are not
     run: see `seeds.model.BASNet.seed_maps`.
+
+    "stretch": the maps of each scale are stretched onto the image, whose last cells a network fills only in
+    part. "irn": they lie on the image padded to whole multiples of 16, and what is padding is cut off; images
+    are scaled by a cubic filter.
 
     Args:
         network: has ``seed_maps(image) -> (B, C, h, w)``; in evaluation mode.
@@ -56,12 +65,17 @@ def multi_scale_maps(
         channels: which of the C maps to return; None: all.
         amp: type of automatic mixed precision; None: none.
         resize: side of the square that scale 1 is; 0: the image as it is.
+        geometry: how the maps come to lie on the image.
 
     Returns:
-        (len(channels), (H-1)//4+1, (W-1)//4+1) float32 >= 0 on the network's device.
+        float32 >= 0 on the network's device, (len(channels), (H-1)//4+1, (W-1)//4+1) for "stretch" and
+        (len(channels), H, W) for "irn".
 
     Raises:
         ValueError: no scale.
+
+    Source: the authors' code of Ahn et al., CVPR 2019: its ``cam`` are stretched maps at stride 4, which
+        walk; its ``high_res``, which are scored and become confident labels, are cut.
     """
     return _sum_over_scales(
         lambda batch: (network.seed_maps(batch),),
@@ -71,6 +85,7 @@ def multi_scale_maps(
         channels=[channels],
         amp=amp,
         resize=resize,
+        geometry=geometry,
     )[0]
 
 
@@ -83,15 +98,16 @@ def _sum_over_scales(
     channels: Sequence[Sequence[int] | None],
     amp: torch.dtype | None,
     resize: int = 0,
+    geometry: Geometry = "stretch",
 ) -> list[Tensor]:
     """`multi_scale_maps` of a network that gives several sets of maps at once, with the channels of each."""
     if not scales:
         raise ValueError("expected at least one scale, got none: correct 'infer.scales'")
     height, width = image.shape[2:]
-    size = grid_of((height, width))
+    size = grid_of((height, width)) if geometry == "stretch" else _whole_cells((height, width))
     totals = [torch.zeros(1, device=image.device) for _ in channels]
     for scale in scales:
-        batch = _scaled(image, scale, resize)
+        batch = _scaled(image, scale, resize, filter="bilinear" if geometry == "stretch" else "bicubic")
         batch = (torch.cat([batch, batch.flip(3)]) if flip else batch).to(memory_format=torch.channels_last)
         with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
             sets = maps_of(batch)
@@ -99,15 +115,24 @@ def _sum_over_scales(
             some = maps if wanted is None else maps[:, list(wanted)]
             some = F.interpolate(some.float(), size, mode="bilinear", align_corners=False)
             totals[index] = totals[index] + (some[0] + some[1].flip(2) if flip else some[0])
-    return totals
+    # The flip of an image is padded at its other side, so the sums are cut, not what is summed.
+    return totals if geometry == "stretch" else [total[..., :height, :width] for total in totals]
 
 
-def _scaled(image: Tensor, scale: float, resize: int) -> Tensor:
+def _whole_cells(size: tuple[int, int]) -> tuple[int, int]:
+    """A size (H, W) rounded up to multiples of the stride of IRN's network."""
+    height, width = (-(-side // _IRN_STRIDE) * _IRN_STRIDE for side in size)
+    return height, width
+
+
+def _scaled(image: Tensor, scale: float, resize: int, *, filter: str = "bilinear") -> Tensor:
     """An image (1, 3, H, W) at a scale, of its own size or of a square."""
     height, width = (resize, resize) if resize else image.shape[2:]
     size = (max(round(height * scale), 1), max(round(width * scale), 1))
     if size == tuple(image.shape[2:]):
         return image
+    if filter == "bicubic":  # Pillow's, which antialiases
+        return F.interpolate(image, size, mode="bicubic", align_corners=False, antialias=True)
     # Squares are much smaller than photos: without antialiasing most pixels would not count.
     return F.interpolate(image, size, mode="bilinear", align_corners=False, antialias=bool(resize))
 
@@ -156,6 +181,8 @@ def write_seeds(
         labels, maps, foreground, outside = _seed_maps(total, tags, settings, kind)
         if adds_cam and own_cam is not None:
             maps = combine([maps, own_cam])
+        maps = _on_grid(maps, size)
+        foreground = None if foreground is None else _on_grid(foreground[None], size)[0]
         thresholds = None
         if settings.get("image_specific"):
             fixed = settings["threshold"]
@@ -180,9 +207,16 @@ def write_seeds(
             write_seed(
                 out_dir / OWN_CAM / f"{image_id}.npz",
                 classes=np.array(tags, np.uint8),
-                maps=normalize(own_cam).cpu().numpy(),
+                maps=_on_grid(normalize(own_cam), size).cpu().numpy(),
                 size=size,
             )
+
+
+def _on_grid(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps (K, h, w) in [0, 1] at stride 4: full ones become those whose upsampling is closest to them."""
+    if not len(maps) or maps.shape[1:] == grid_of(size):
+        return maps.reshape(len(maps), *grid_of(size))
+    return torch.from_numpy(fit_to_grid(maps.cpu().numpy()).clip(0, 1)).to(maps.device)
 
 
 @torch.no_grad()
@@ -237,6 +271,7 @@ def _sums(
         channels=[channels, of_tags] if with_cam else [channels],
         amp=_AMP[settings["amp"]],
         resize=settings.get("resize", 0),
+        geometry=settings.get("geometry", "stretch"),
     )
     return totals[0], totals[1] if with_cam else None
 

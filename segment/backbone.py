@@ -19,7 +19,7 @@ from wsss.weights import load_weights
 
 # deeplab-pytorch's parts of a block -> numbers of torchvision's convolutions; its shortcut is "downsample".
 _PARTS = {"reduce": 1, "conv3x3": 2, "increase": 3}
-_RELEASED_NAME = re.compile(
+RELEASED_NAME = re.compile(
     r"(?:module\.|base\.)*layer([1-5])\.(?:conv1|block(\d+)\.(reduce|conv3x3|increase|shortcut))\.(conv|bn)\.(\w+)"
 )
 
@@ -54,6 +54,7 @@ class CutBackbone(BaseModule):
             ConfigError: unknown name, or weights that do not fit.
         """
         super().__init__()
+        self.released = released
         library = None if released else pretrained
         self.network = build_backbone(name, pretrained=library, output_stride=output_stride, dilate=dilate)
         if released:
@@ -142,7 +143,7 @@ def load_released_weights(backbone: Backbone, path: str | Path) -> None:
             f"expected weights of {backbone.name} with deeplab-pytorch's names in {file}, but {len(missing)} "
             f"entries are missing (first: {missing[0]}): give a checkpoint of the same network"
         )
-    left_out = [key for key in state_dict if _RELEASED_NAME.fullmatch(key) is None]
+    left_out = [key for key in state_dict if RELEASED_NAME.fullmatch(key) is None]
     logger.info(
         "%s: %d entries of %s loaded into the backbone, left out: %s",
         backbone.name,
@@ -165,7 +166,7 @@ def rename_released_keys(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     renamed = {}
     for name, value in state_dict.items():
-        found = _RELEASED_NAME.fullmatch(name)
+        found = RELEASED_NAME.fullmatch(name)
         if found is None:
             continue
         level, block, part, kind, entry = found.groups()

@@ -13,7 +13,8 @@ from mmseg.registry import MODELS, TASK_UTILS
 from torch import nn
 
 import segment.backbone
-import segment.deeplabv2  # noqa: F401  registers the head and the backbones
+import segment.deeplabv2
+import segment.deeplabv3  # noqa: F401  registers heads and backbones
 from wsss.errors import ArtifactError
 from wsss.weights import load_weights
 

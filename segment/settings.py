@@ -9,6 +9,7 @@ from mmengine.config import Config
 
 from segment.backbone import CutBackbone
 from segment.dataset import label_files
+from segment.given import load_given
 from wsss.backbones import missing_download
 from wsss.batches import share_of_batch
 from wsss.errors import ConfigError
@@ -59,8 +60,13 @@ _PRECISIONS: dict[str | None, dict[str, Any]] = {
 }
 
 
+def is_given(config: Mapping[str, Any]) -> bool:
+    """Whether the config names the file of a trained network, so that nothing is trained."""
+    return config["model"].get("weights") is not None
+
+
 def check_job(preview: Preview) -> None:
-    """Refuse what cannot be trained, before anything is made.
+    """Refuse what cannot be trained, or given weights that do not fit, before anything is made.
 
     Raises:
         ConfigError: a setting out of range, weights or a head that do not fit the backbone, a batch
@@ -73,6 +79,11 @@ def check_job(preview: Preview) -> None:
     if not config.infer.scales:
         raise ConfigError("expected at least one scale, got none: correct 'infer.scales'")
     share_of_batch(config.train_dataloader.batch_size, setting="train_dataloader.batch_size")
+    if is_given(config):
+        complete = complete_config(config, num_classes=len(preview.dataset.classes), masks=None)
+        load_given(complete.model, config.model.weights)
+        preview.dataset.ids(config.dataset.val_split)
+        return
     _check_labels_exist(preview)
     _check_seeds(preview)
     if config.model.backbone.type == CUT:
@@ -119,6 +130,8 @@ def _check_backbone(model: Mapping[str, Any]) -> None:
 
 def downloads(config: Config) -> Sequence[str]:
     """Weights that would have to be downloaded."""
+    if is_given(config):
+        return ()
     backbone, weights = config.model.backbone, config.model.get("pretrained")
     missing = missing_download(backbone.name, weights) if backbone.type == CUT else None
     return () if missing is None else (missing,)
@@ -142,6 +155,9 @@ def complete_config(
         ConfigError: a batch that the processes cannot share.
     """
     complete = copy.deepcopy(config)
+    complete.model.pop("weights", None)
+    if is_given(config):
+        complete.model.pop("pretrained", None)
     for head in HEADS:
         if head in complete.model:
             complete.model[head].num_classes = num_classes + 1

@@ -8,18 +8,21 @@ from pathlib import Path
 from typing import Any
 
 from mmengine.config import Config
+from torch import nn
 
 from segment.checks import LabelCheck, check_labels, refuse_wrong_masks
 from segment.dataset import label_files
+from segment.given import load_given
 from segment.infer import write_predictions
 from segment.scores import SCORES, TABLE, score_predictions, score_table
-from segment.settings import OWNED, check_job, complete_config, downloads
-from segment.train import CHOSEN, train_segmentor
+from segment.settings import OWNED, check_job, complete_config, downloads, is_given
+from segment.train import CHOSEN, NETWORK, train_segmentor
 from wsss.artifacts import atomic_write, write_json
 from wsss.distributed import is_main
 from wsss.log import logger
 from wsss.speed import SPEEDS, STEP_OVERHEAD, multi_scale_pixels
 from wsss.stage import Job, Result, Stage
+from wsss.weights import save_weights
 
 CONFIG = "config.py"
 
@@ -31,6 +34,26 @@ def run(job: Job) -> Result:
     complete = complete_config(
         config, num_classes=len(dataset.classes), masks=masks, backbone=seeds_backbone(job)
     )
+    network, facts = _take(job, complete) if is_given(config) else _train(job, complete, masks)
+    if is_main():
+        with atomic_write(job.out_dir / CONFIG) as temporary:
+            complete.dump(temporary)
+    split = config.dataset.val_split
+    image_ids = dataset.ids(split)
+    facts["seconds_per_prediction"] = write_predictions(
+        network, dataset, image_ids, out_dir=job.out_dir, split=split, **prediction_settings(config)
+    )
+    figures = score_predictions(job.out_dir, dataset, image_ids, split=split, crf=config.infer.crf)
+    if is_main():
+        write_json(job.out_dir / SCORES, {"split": split, **figures, **facts})
+        with atomic_write(job.out_dir / TABLE) as temporary:
+            temporary.write_text(score_table({"split": split, **figures, **facts}), encoding="utf-8")
+    return Result(split=split, image_ids=image_ids, figures=figures, extra=facts)
+
+
+def _train(job: Job, complete: Config, masks: Path | None) -> tuple[nn.Module, dict[str, Any]]:
+    """The network trained on labels that were checked, and what its score means nothing without."""
+    config, dataset = job.config, job.dataset
     check = check_labels(dataset, label_files(dataset, dataset.ids(config.dataset.train_split), masks))
     if masks is not None:
         allowed = {key: config[key] for key in ("allow_ground_truth", "allow_untagged")}
@@ -46,20 +69,23 @@ def run(job: Job) -> Result:
     network = train_segmentor(complete, out_dir=job.out_dir / "train")
     facts["seconds_of_training"] = round(time.monotonic() - begin, 1)
     facts["weights"] = describe_choice(job.out_dir / "train" / CHOSEN)
+    return network, facts
+
+
+def _take(job: Job, complete: Config) -> tuple[nn.Module, dict[str, Any]]:
+    """The given network, kept under our names as a trained one is, and what is known of it."""
+    config, file = job.config, job.out_dir / "train" / NETWORK
+    network = load_given(complete.model, config.model.weights)
     if is_main():
-        with atomic_write(job.out_dir / CONFIG) as temporary:
-            complete.dump(temporary)
-    split = config.dataset.val_split
-    image_ids = dataset.ids(split)
-    facts["seconds_per_prediction"] = write_predictions(
-        network, dataset, image_ids, out_dir=job.out_dir, split=split, **prediction_settings(config)
-    )
-    figures = score_predictions(job.out_dir, dataset, image_ids, split=split, crf=config.infer.crf)
-    if is_main():
-        write_json(job.out_dir / SCORES, {"split": split, **figures, **facts})
-        with atomic_write(job.out_dir / TABLE) as temporary:
-            temporary.write_text(score_table({"split": split, **figures, **facts}), encoding="utf-8")
-    return Result(split=split, image_ids=image_ids, figures=figures, extra=facts)
+        save_weights(network, file)
+    facts = {
+        "supervision": "what its file was trained on",
+        "network": _name_network(config.model),
+        "initialisation": f"trained weights {Path(config.model.weights).name}, not trained here",
+        "scales": list(config.infer.scales),
+        "flip": config.infer.flip,
+    }
+    return network, facts
 
 
 def prediction_settings(config: Config) -> dict[str, Any]:
@@ -83,13 +109,21 @@ def seeds_backbone(job: Job) -> Path | None:
 
 def starts_from_seeds(config: Config) -> bool:
     """Whether the backbone starts with the weights that the stage seeds trained."""
-    return bool(config.model.get("pretrained") == "seeds")
+    return bool(config.model.get("pretrained") == "seeds") and not is_given(config)
 
 
 def reads(config: Config) -> tuple[str, ...]:
     """Artifacts that a config needs."""
+    if is_given(config):
+        return ()
     masks = () if config.supervision == "ground_truth" else ("masks",)
     return (*masks, "seeds") if starts_from_seeds(config) else masks
+
+
+def splits(config: Config) -> tuple[str, ...]:
+    """The split to train on, where anything is trained, and the one to predict."""
+    predicted = (config.dataset.val_split,)
+    return predicted if is_given(config) else (config.dataset.train_split, *predicted)
 
 
 def parts(config: Config) -> dict[str, tuple[str, ...]]:
@@ -164,12 +198,14 @@ def _name_weights(config: Config) -> str:
 def seconds(config: Config, images: Sequence[int], pixels: float) -> float | None:
     """Rough core-seconds of the training and of the predictions; None for what was not measured."""
     speed = SPEEDS.get(config.model.backbone.name)
+    predicted = multi_scale_pixels(images[-1], pixels, config.infer.scales, flip=config.infer.flip)
+    if is_given(config):
+        return None if speed is None else speed.dense_forward * predicted
     crops = [step.crop_size for step in config.train_dataloader.dataset.pipeline if step.type == "RandomCrop"]
     if speed is None or not crops:
         return None
     seen = config.train_cfg.max_iters * config.train_dataloader.batch_size * math.prod(crops[-1]) / 1e6
     seen *= sum(scale**2 for scale in config.model.train_scales)
-    predicted = multi_scale_pixels(images[1], pixels, config.infer.scales, flip=config.infer.flip)
     return STEP_OVERHEAD * speed.dense_train * seen + speed.dense_forward * predicted
 
 
@@ -179,7 +215,7 @@ STAGE = Stage(
     schema=3,
     run=run,
     reads=reads,
-    splits=lambda config: (config.dataset.train_split, config.dataset.val_split),
+    splits=splits,
     check=check_job,
     parts=parts,
     seconds=seconds,

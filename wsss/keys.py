@@ -13,6 +13,9 @@ from wsss.config import flatten
 # Settings that change where things lie, never what is made; what the files hold is in the inputs.
 _PLACES = frozenset({"dataset.root", "dataset.labels", "dataset.ground_truth", "baselines", "tuned"})
 
+# Settings that came later, at the value at which all is made as before: they do not make it stale.
+_AS_BEFORE = {"model.weights": None, "infer.geometry": "stretch", "infer.pad_to": None}
+
 
 def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[str, Any]:
     """Settings that the artifact's content depends on, flat; files of weights stand by their hash.
@@ -31,8 +34,7 @@ def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[
     for name, value in flatten(config):
         if any(is_part_of(name, other) for other in (*_PLACES, *neutral)):
             continue
-        # Without trained weights a network is what it was before there was the setting.
-        if name == "model.weights" and value is None:
+        if name in _AS_BEFORE and value == _AS_BEFORE[name]:
             continue
         # "seeds": what the stage seeds trained, which stands among the inputs.
         settings[name] = weights_sha256(value) if is_weights(name) and value != "seeds" else value

@@ -6,6 +6,7 @@ custom_imports = dict(
         "segment.backbone",
         "segment.dataset",
         "segment.deeplabv2",
+        "segment.deeplabv3",
         "segment.loop",
         "segment.optim",
         "segment.transforms",
@@ -37,6 +38,7 @@ model = dict(
     # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or the
     # path of a state dict
     pretrained="imagenet",
+    weights=None,  # file of a trained network, head and all: it is predicted with, and nothing is trained
     train_scales=(0.5, 0.75, 1.0),  # one cross entropy each, and one of their pixel-wise maximum
     label_stride=8,  # the loss is taken at the stride of the logits, as the paper does
     data_preprocessor=dict(

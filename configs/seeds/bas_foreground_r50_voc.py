@@ -5,4 +5,4 @@
 _base_ = ["../_base_/voc.py"]
 method = "bas"
 model = dict(foreground=True)
-infer = dict(fuse="average")
+infer = dict(fuse="average", geometry="irn")

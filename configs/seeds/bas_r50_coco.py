@@ -5,3 +5,4 @@ _base_ = ["../_base_/coco.py"]
 method = "bas"
 model = dict(loss_weights=dict(guidance=0.5, area=1.5))
 train = dict(batch_size=64)
+infer = dict(geometry="irn")

@@ -7,3 +7,4 @@
 #   rate ends at .77 of its start. Here it does so for any number of processes.
 _base_ = ["../_base_/voc.py"]
 method = "bas"
+infer = dict(geometry="irn")

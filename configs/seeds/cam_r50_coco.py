@@ -4,3 +4,4 @@ _base_ = ["../_base_/coco.py"]
 method = "cam"
 model = dict(batch_norm="fixed_statistics")
 train = dict(resize=576, crop=512, epochs=5, learning_rate=0.1, momentum=1e-4, poly_length=1.0, biases=True)
+infer = dict(geometry="irn")

@@ -35,7 +35,7 @@ CONFIDENT = "confident"
 _SAMPLE = 32  # images whose confident labels are looked at before the others are made
 _DECISION = ("infer.background_score", "infer.unsure_margin", "infer.crf")
 
-DEFAULTS = {
+DEFAULTS: dict[str, Any] = {
     "model": {
         "backbone": "resnet50",
         # None: random; "imagenet": downloaded once; "seeds": the backbone that the stage seeds trained; or
@@ -73,6 +73,7 @@ DEFAULTS = {
         "compile": False,  # torch.compile the training step: a minute to start, faster steps
     },
     "infer": {
+        "pad_to": None,  # side that images are padded to with zeros for their edges; the authors' code: 512
         "radius": 5.0,  # of the walk, in pixels of the stride-4 grid
         "beta": 10.0,
         "steps": 256,
@@ -99,6 +100,7 @@ RANGES: dict[str, Range | OneOf] = {
     "train.weight_decay": NOT_NEGATIVE,
     "train.num_workers": NOT_NEGATIVE,
     "train.amp": PRECISION,
+    "infer.pad_to": COUNT,
     "infer.radius": COUNT,
     "infer.beta": POSITIVE,
     "infer.steps": NOT_NEGATIVE,
@@ -115,7 +117,7 @@ THRESHOLDS = {
 PARTS: dict[str, tuple[str, ...]] = {
     CONFIDENT: ("random_seed", "model", "train", "infer"),
     "train": ("infer",),
-    EDGE: ("infer",),
+    EDGE: tuple(f"infer.{name}" for name in DEFAULTS["infer"] if name != "pad_to"),
     WALK: _DECISION,
 }
 
@@ -168,7 +170,9 @@ class Irn:
             _write_confident_labels(job, image_ids, clock)
             wait()
         network = _network(job, clock)
-        made = write_edges(network, dataset, image_ids=image_ids, out_dir=out_dir / EDGE)
+        made = write_edges(
+            network, dataset, image_ids=image_ids, out_dir=out_dir / EDGE, pad_to=config.infer.pad_to
+        )
         clock.stop("edge", made)
         made = write_walks(dataset, seeds, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("walk", made)

@@ -7,6 +7,7 @@ from torch import nn
 
 from seeds.contract import MapKind, Plan, Training, parameter_groups
 from seeds.fuse import How
+from seeds.infer import Geometry
 from seeds.methods.trained import TrainedMethod
 from seeds.model import BASNet, LossWeights
 from seeds.watch import WatchMaps
@@ -41,6 +42,8 @@ class BASMethod(TrainedMethod):
             "fuse": None,  # "average" or "replace": lower the class maps by the foreground map
             "own_cam": True,  # score the classifier's CAM beside the seeds, where ground truth is
             "add_own_cam": False,  # ours: add that CAM to the maps, each divided by its maximum
+            # How maps lie on the image: "stretch", or "irn": cut as those are that published figures are of
+            "geometry": "stretch",
             "image_specific": False,  # search a threshold for each map without ground truth
         },
     }
@@ -55,6 +58,7 @@ class BASMethod(TrainedMethod):
         "train.classifier_factor": NOT_NEGATIVE,
         "train.generator_factor": NOT_NEGATIVE,
         "train.on_dead_maps": OneOf(("stop", "warn")),
+        "infer.geometry": OneOf(get_args(Geometry)),
         "infer.fuse": OneOf((None, *get_args(How))),
     }
 

@@ -7,6 +7,7 @@ from torch import nn
 
 from seeds.cam import CAMNet
 from seeds.contract import Plan, Training, parameter_groups
+from seeds.infer import Geometry
 from seeds.methods.trained import TrainedMethod
 from wsss.backbones import LEVELS, OUTPUT_STRIDES, BatchNormMode
 from wsss.ranges import NOT_NEGATIVE, OneOf, Range
@@ -28,10 +29,13 @@ class CAMMethod(TrainedMethod):
             "biases": False,  # train biases (batch norm's)
         },
         "infer": {
+            # How maps lie on the image: "stretch", or "irn": cut as those are that published figures are of
+            "geometry": "stretch",
             "image_specific": False,  # search a threshold for each map without ground truth
         },
     }
     ranges: ClassVar[Mapping[str, Range | OneOf]] = {
+        "infer.geometry": OneOf(get_args(Geometry)),
         "model.frozen_levels": Range(0, LEVELS),
         "model.batch_norm": OneOf(get_args(BatchNormMode)),
         "model.output_stride": OneOf(OUTPUT_STRIDES),

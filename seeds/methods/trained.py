@@ -125,7 +125,10 @@ class TrainedMethod(abc.ABC):
         )
         given = config.model.get("weights")
         start = f"trained weights {Path(given).name}, not trained here" if given else config.model.pretrained
-        extra = {"initialisation": str(start or "random weights")}
+        extra = {
+            "initialisation": str(start or "random weights"),
+            "geometry": config.infer.get("geometry", "stretch"),
+        }
         wait()
         chosen = {}
         if config.infer.threshold == TAGS and is_main():

@@ -10,7 +10,8 @@ from mmseg.registry import MODELS
 
 import refine.methods
 import segment.backbone
-import segment.deeplabv2  # noqa: F401  registers the head
+import segment.deeplabv2
+import segment.deeplabv3  # noqa: F401  registers the heads
 from refine.train import build_irnet
 from seeds.methods import Plan, check_settings, find_method
 from seeds.methods.trained import TrainedMethod

@@ -126,6 +126,28 @@ def test_edge_of_mirror_image_is_mirrored(resnet18):
     torch.testing.assert_close(edge, mean[0].sigmoid())
 
 
+def test_edges_of_padded_images_by_a_second_way(resnet18):
+    resnet18.eval()
+    image = torch.randn(3, 33, 45, generator=torch.Generator().manual_seed(0))
+    sides = []
+    for one in (image, image.flip(2)):
+        padded = torch.zeros(1, 3, 64, 64)
+        padded[0, :, :33, :45] = one
+        with torch.no_grad():
+            sides.append(resnet18.edge_logit(padded)[0, :, :9, :12])
+    expected = ((sides[0] + sides[1].flip(2)) / 2).sigmoid()
+    torch.testing.assert_close(edge_of_image(resnet18, image, pad_to=64), expected)
+    # The padding reaches the statistics of the groups, and so every edge.
+    assert (edge_of_image(resnet18, image) - expected).abs().min() > 0
+
+
+def test_larger_images_are_neither_padded_nor_cut(resnet18):
+    resnet18.eval()
+    image = torch.randn(3, 32, 48, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(edge_of_image(resnet18, image, pad_to=16), edge_of_image(resnet18, image))
+    assert edge_of_image(resnet18, image, pad_to=40).shape == (1, 8, 12)
+
+
 def test_displacement_of_a_network_without():
     network = IRNet("resnet18", displacement=False)
     with pytest.raises(ValueError, match="expected a network with displacement=True, got one without"):

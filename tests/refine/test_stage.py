@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from refine.guard import Shares, check_seeds, thresholds_to_try, warn_of_shares
 from refine.labels import write_confident_labels
 from refine.methods import method_defaults
 from refine.model import IRNet
-from refine.stage import STAGE, run
+from refine.stage import STAGE, parts, run
 from refine.train import build_irnet, load_irnet, measure_mean_shift, parameter_groups
 from wsss.artifacts import Artifact, read_mask, read_seed, write_mask, write_seed
 from wsss.config import Settings
@@ -213,6 +214,21 @@ def test_edges_are_kept_apart_from_walks(job, monkeypatch):
     monkeypatch.setattr("refine.infer.edge_of_image", None)
     job.config.infer.beta = 2.0
     assert run(job).extra["seconds_per_image"]["edge"] is None
+
+
+def test_padding_is_the_only_inference_setting_that_edges_depend_on(job):
+    free = parts(job.config)["edge"]
+    assert "infer.pad_to" not in free
+    assert {f"infer.{name}" for name in job.config.infer} - set(free) == {"infer.pad_to"}
+    assert "infer.pad_to" not in parts(job.config)["walk"]
+    assert "infer" in parts(job.config)["train"]
+    run(job)
+    plain = (job.out_dir / "edge" / "sub" / "c 1.png").read_bytes()
+    for folder in ("edge", "walk"):
+        shutil.rmtree(job.out_dir / folder)
+    job.config.infer.pad_to = 128
+    run(job)
+    assert (job.out_dir / "edge" / "sub" / "c 1.png").read_bytes() != plain
 
 
 def test_a_given_network_is_not_trained(job, tmp_path):

@@ -5,7 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
+from seeds.infer import multi_scale_maps
 from seeds.losses import multi_label_classification_loss
 from seeds.model import BASNet
 
@@ -62,6 +64,16 @@ def test_maps_of_image_and_flip(reference, network, image):
         total = network.maps(image[:1]) + network.maps(image[:1].flip(3)).flip(3)
     # float32 convolutions on another machine: 1e-4 relative
     np.testing.assert_allclose(total[0].numpy(), reference["map_sum"], rtol=1e-4, atol=1e-5)
+
+
+def test_cut_maps_lie_where_the_authors_upsample_them(reference, network, image):
+    size = int(reference["size"])
+    network.eval()
+    found = multi_scale_maps(network, image[:1], scales=(1.0,), flip=True, geometry="irn")
+    cells = torch.from_numpy(reference["map_sum"])[None].float()
+    padded = [16 * side for side in cells.shape[2:]]
+    expected = F.interpolate(cells, padded, mode="bilinear", align_corners=False)[0, :, :size, :size]
+    np.testing.assert_allclose(found.numpy(), expected.numpy(), rtol=1e-4, atol=1e-5)
 
 
 def test_losses_and_gradients_of_a_training_step(reference, network, image):

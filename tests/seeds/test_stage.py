@@ -59,6 +59,7 @@ def test_unusual_images_get_seeds_of_their_size(root, caplog):
     assert "the headers of 1 images: turned" in caplog.text
     # No ground truth, no score.
     assert "mIoU" not in artifact.manifest["figures"]
+    assert artifact.manifest["geometry"] == "stretch"
 
 
 @pytest.mark.parametrize(
