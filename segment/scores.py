@@ -67,8 +67,8 @@ def score_table(scores: Mapping[str, Any]) -> str:
             name: [scores[f"per_class_iou{kind}"][name] for kind in kinds] for name in scores["per_class_iou"]
         }
         rows["**mIoU**"] = [scores[f"mIoU{kind}"] for kind in kinds]
-        for name in ("precision", "recall"):
-            rows[f"{name}, mean of the classes"] = [scores[f"{name}{kind}"] for kind in kinds]
+        for name in ("mean_precision", "mean_recall"):
+            rows[name.replace("_", " ")] = [scores[f"{name}{kind}"] for kind in kinds]
         rows["pixel accuracy"] = [scores[f"pixel_accuracy{kind}"] for kind in kinds]
         for name, values in rows.items():
             cells = ["-" if value is None else f"{100 * value:.1f}" for value in values]

@@ -39,16 +39,17 @@ class Scores:
     def figures(self) -> dict[str, Any]:
         """MIoU, precision, recall, pixel accuracy, shares of false pixels: in [0, 1], None where absent.
 
-        ``precision`` and ``recall`` are means over the classes that mIoU is the mean of. ``false_positive``
-        and ``false_negative`` are shares of all pixels: background called a class, a class called background.
+        ``mean_precision`` and ``mean_recall`` are over the classes that mIoU is the mean of.
+        ``false_positive`` and ``false_negative`` are shares of all pixels: background called a class, and a
+        class called background.
         """
         confusion = self.confusion
         total = max(int(confusion.sum()), 1)
         per_class = {"iou": iou(confusion), "precision": precision(confusion), "recall": recall(confusion)}
         return {
             "mIoU": round(mean_iou(confusion), 6),
-            "precision": round(mean_of_classes(per_class["precision"]), 6),
-            "recall": round(mean_of_classes(per_class["recall"]), 6),
+            "mean_precision": round(mean_of_classes(per_class["precision"]), 6),
+            "mean_recall": round(mean_of_classes(per_class["recall"]), 6),
             "pixel_accuracy": round(float(np.trace(confusion)) / total, 6),
             "false_positive": round(float(confusion[0, 1:].sum()) / total, 6),
             "false_negative": round(float(confusion[1:, 0].sum()) / total, 6),

@@ -6,8 +6,8 @@ SCORES = {
     "split": "val",
     "network": "DeepLabV2 resnet101",
     "mIoU": 0.5,
-    "precision": 0.7,
-    "recall": 0.65,
+    "mean_precision": 0.7,
+    "mean_recall": 0.65,
     "pixel_accuracy": 0.8,
     "per_class_iou": {"background": 0.75, "cat": 0.25, "dog": None},
     "supervision": "masks",
@@ -21,8 +21,8 @@ SCORES = {
 }
 CRF = {
     "mIoU_crf": 0.52,
-    "precision_crf": 0.72,
-    "recall_crf": 0.64,
+    "mean_precision_crf": 0.72,
+    "mean_recall_crf": 0.64,
     "pixel_accuracy_crf": 0.81,
     "per_class_iou_crf": {"background": 0.76, "cat": 0.28, "dog": None},
 }
@@ -35,8 +35,8 @@ def test_table_without_crf():
     assert "| cat | 25.0 |" in lines
     assert "| dog | - |" in lines
     assert "| **mIoU** | 50.0 |" in lines
-    assert "| precision, mean of the classes | 70.0 |" in lines
-    assert "| recall, mean of the classes | 65.0 |" in lines
+    assert "| mean precision | 70.0 |" in lines
+    assert "| mean recall | 65.0 |" in lines
     assert "| pixel accuracy | 80.0 |" in lines
     assert "- masks: name masks, mIoU 0.421" in lines
     assert "- initialisation: ImageNet (torchvision or timm)" in lines
@@ -50,7 +50,7 @@ def test_table_with_crf_has_a_column_more():
     assert "|---|---|---|" in lines
     assert "| cat | 25.0 | 28.0 |" in lines
     assert "| **mIoU** | 50.0 | 52.0 |" in lines
-    assert "| recall, mean of the classes | 65.0 | 64.0 |" in lines
+    assert "| mean recall | 65.0 | 64.0 |" in lines
 
 
 def test_table_without_ground_truth_says_so():

@@ -80,6 +80,7 @@ def test_stage_trains_on_masks_predicts_and_scores(masks_config, demo, masks, tm
         "compared_to_ground_truth": 6,
     }
     assert scores["initialisation"] == "random weights"
+    assert (scores["precision"], scores["mean_precision"] <= 1) == ("fp32", True)
     assert scores["weights"] == "last iteration"
     assert scores["random_seed"] == 0
     assert 0.02 < scores["ignored_pixels"] < 0.04

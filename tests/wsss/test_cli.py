@@ -317,7 +317,7 @@ def test_a_part_of_an_artifact_is_scored_by_its_split(invoke, tmp_path):
     assert found["mIoU"] == round(72 / 120, 6)
     # Each label has 96 pixels, 96 predicted and 72 right.
     assert found["per_class_precision"] == {"background": 0.75, "dog": 0.75}
-    assert found["recall"] == 0.75
+    assert found["mean_recall"] == 0.75
     code, out, _ = invoke("evaluate", masks, "folder", *options)
     assert [line.split()[1:-1:2] for line in out.splitlines() if " dog " in line] == [
         ["dog", "60.0", "75.0", "75.0"]

@@ -82,7 +82,7 @@ def test_figures_by_hand(tmp_path):
     assert figures["mIoU"] == 0.5
     assert figures["per_class_precision"] == {"background": 1, "a": 0.5, "b": None, "c": None}
     assert figures["per_class_recall"] == {"background": 0.5, "a": 1, "b": None, "c": None}
-    assert (figures["precision"], figures["recall"]) == (0.75, 0.75)
+    assert (figures["mean_precision"], figures["mean_recall"]) == (0.75, 0.75)
     assert figures["pixel_accuracy"] == pytest.approx(2 / 3, abs=1e-6)
     assert figures["false_positive"] == pytest.approx(1 / 3, abs=1e-6)
     assert figures["false_negative"] == 0

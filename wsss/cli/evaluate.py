@@ -77,7 +77,7 @@ def _figure_table(artifact: Artifact, figures: Mapping[str, Any]) -> Table:
     by_class = [figures[name] for name in PER_CLASS]
     for name in by_class[0]:
         table.add_row(name, *(_cell(name, values[name]) for values in by_class))
-    means = ("mIoU", "precision", "recall")
+    means = ("mIoU", "mean_precision", "mean_recall")
     table.add_row("mIoU, mean of classes", *(_cell(name, figures[name]) for name in means))
     for name, value in figures.items():
         if name not in (*PER_CLASS, *means):

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 # Named alike in all stages, and shown in this order before the classes.
-SUMMARY = ("mIoU", "precision", "recall", "pixel_accuracy", "false_positive", "false_negative")
+SUMMARY = ("mIoU", "mean_precision", "mean_recall", "pixel_accuracy", "false_positive", "false_negative")
 _LATEX = {
     "\\": r"\textbackslash{}",
     "{": r"\{",
