@@ -1,5 +1,6 @@
 """Trains the network of a segment config through mmengine's Runner."""
 
+import contextlib
 import copy
 import uuid
 import warnings
@@ -18,7 +19,7 @@ from wsss.artifacts import write_json
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.live import PictureHook, tensorboard
 from wsss.log import logger
-from wsss.training import ProgressHook
+from wsss.training_progress import ProgressHook
 from wsss.weights import load_weights, save_weights
 
 NETWORK = "network.pth"
@@ -62,11 +63,13 @@ def _train(config: Config, out_dir: Path) -> None:
         runner = Runner.from_cfg(_runner_settings(config, out_dir))
     steps = int(config.train_cfg.max_iters)
     runner.register_hook(PlainCheckpoint())
-    runner.register_hook(ProgressHook("train network", steps, max(steps // LINES, 1)))
+    progress = ProgressHook("train network", steps, max(steps // LINES, 1))
+    runner.register_hook(progress)
     trained = getattr(runner.model, "module", runner.model)
     runner.register_hook(PictureHook(trained, partial(draw_predictions, trained)))
     logger.info("train network: %d images, %d steps", len(runner.train_dataloader.dataset), steps)
-    network = runner.train()
+    with contextlib.closing(progress):
+        network = runner.train()
     if not distributed.is_main():
         return
     state_dict = getattr(network, "module", network).state_dict()

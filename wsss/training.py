@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import math
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,14 +19,14 @@ from torch.utils.data import Dataset
 
 from wsss.batches import share_batch_statistics, share_of_batch
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
-from wsss.distributed import is_main, launcher, main_says, sum_up, wait
+from wsss.distributed import is_main, launcher, main_says, wait
 from wsss.draws import DrawsOfStep, PlacedDraws, WholeBatches
-from wsss.errors import TrainingError, WsssError
+from wsss.errors import WsssError
 from wsss.live import tensorboard
 from wsss.log import logger
 from wsss.optim import build_optimizer
 from wsss.precision import build_optim_wrapper
-from wsss.progress import track
+from wsss.training_progress import ProgressHook
 from wsss.weights import load_weights, save_weights
 
 FINAL = "network.pth"
@@ -142,6 +141,7 @@ def train_network(
     # Channels last are a fifth faster on CPUs (mobilenetv1_100 at 256 x 256), and tensor cores expect them.
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not main_says(final.is_file()):
+        count = len(dataset)  # type: ignore[arg-type]
         groups = list(parameter_groups)
         knows_network = optimizer is build_optimizer  # for the levels of its backbone and the names
         built = (
@@ -152,17 +152,18 @@ def train_network(
         with _plain_worker_errors(), warnings.catch_warnings():
             # Of several processes mmengine warns that it sets up each of them the way it does.
             warnings.filterwarnings("ignore", module="mmengine")
-            _build_runner(
-                network,
-                dataset,
-                out_dir=out_dir,
-                schedule=schedule,
-                random_seed=random_seed,
-                description=description,
-                hooks=hooks,
-                classes=classes,
-                optimizer=built,
-            ).train()
+            steps, steps_per_epoch = schedule.steps(count), schedule.steps_per_epoch(count)
+            with contextlib.closing(ProgressHook(description, steps, steps_per_epoch, classes)) as progress:
+                _build_runner(
+                    network,
+                    dataset,
+                    out_dir=out_dir,
+                    schedule=schedule,
+                    random_seed=random_seed,
+                    description=description,
+                    hooks=[progress, *hooks],
+                    optimizer=built,
+                ).train()
         if is_main():
             save_weights(network, final)
             for checkpoint in out_dir.glob("epoch_*.pth"):
@@ -188,14 +189,11 @@ def _build_runner(
     random_seed: int,
     description: str,
     hooks: Sequence[Hook],
-    classes: Sequence[str],
 ) -> Runner:
     """The Runner of a training, ready to train or to continue."""
     checkpoint = last_checkpoint(out_dir)
     count = len(dataset)  # type: ignore[arg-type]
     batch_size = share_of_batch(schedule.batch_size, setting="train.batch_size")
-    steps_per_epoch = schedule.steps_per_epoch(count)
-    steps = schedule.steps(count)
     # Networks freeze their layers in `train()`: it comes before DDP, which exchanges the gradients of all
     # parameters that are not frozen then.
     network.train()
@@ -217,16 +215,11 @@ def _build_runner(
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
         optim_wrapper=build_optim_wrapper(optimizer, schedule.amp),
-        param_scheduler=_course_of_rates(schedule, steps),
+        param_scheduler=_course_of_rates(schedule, schedule.steps(count)),
         default_hooks={
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
-        custom_hooks=[
-            PlainCheckpoint(),
-            DrawsOfStep(random_seed),
-            ProgressHook(description, steps, steps_per_epoch, classes),
-            *hooks,
-        ],
+        custom_hooks=[PlainCheckpoint(), DrawsOfStep(random_seed), *hooks],
         # Each process augments and draws on its own; the order of the images is the main process's.
         randomness={"seed": random_seed, "diff_rank_seed": True},
         resume=checkpoint is not None,
@@ -271,110 +264,6 @@ def _plain_worker_errors() -> Iterator[None]:
         if not lines or not lines[0].startswith("Caught "):
             raise
         raise type(error)(lines[-1].partition(": ")[2]) from None
-
-
-class ProgressHook(Hook):
-    """Shows rate, time left and the mean losses of each epoch; stops at a loss that is not finite."""
-
-    priority = "VERY_LOW"
-
-    def __init__(self, description: str, steps: int, steps_per_log: int, classes: Sequence[str] = ()) -> None:
-        """Prepare for a training.
-
-        Args:
-            description: what the lines say.
-            steps: of the whole training.
-            steps_per_log: steps whose mean losses go into one line.
-            classes: names of the C classes, where batches hold their ``tags`` (B, C) or ``label`` maps 1..C.
-        """
-        self.classes = tuple(classes)
-        self.description = description
-        self.steps = steps
-        self.steps_per_log = steps_per_log
-        self._bar: Iterator[int] | None = None
-        self._sums: dict[str, float] = {}
-        self._count = 0
-
-    def before_train(self, runner: Runner) -> None:
-        """Start the bar where the training starts or continues."""
-        if runner.iter:
-            logger.info("%s: continues at step %d of %d", self.description, runner.iter, self.steps)
-        rest = range(runner.iter, self.steps)
-        self._bar = iter(track(rest, self.description, total=len(rest), unit="step"))
-        next(self._bar, None)
-
-    def after_train_iter(
-        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
-    ) -> None:
-        """Count a step and its losses.
-
-        Raises:
-            TrainingError: one of them is not finite.
-        """
-        values = {key: float(value.detach()) for key, value in (outputs or {}).items()}
-        if not all(math.isfinite(value) for value in values.values()):
-            shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
-            found = _classes_of_batch(data_batch, self.classes)
-            where = f" on images of {found}" if found else ""
-            if names := _images_of_batch(runner, data_batch, batch_idx):
-                where += f" (images {', '.join(names)})"
-            raise TrainingError(
-                f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.steps} of "
-                f"{self.description}{where}: most often the learning rate is too high (lower "
-                "it), half precision overflows (use bf16 or full precision), or the pretrained weights are "
-                "damaged"
-            )
-        for key, value in values.items():
-            self._sums[key] = self._sums.get(key, 0.0) + value
-        self._count += 1
-        if (runner.iter + 1) % self.steps_per_log == 0:
-            self._log_means(runner)
-        if self._bar is not None:
-            next(self._bar, None)
-
-    def after_train(self, runner: Runner) -> None:
-        """Let the bar write its last line."""
-        if self._bar is not None:
-            for _ in self._bar:
-                pass
-
-    def _log_means(self, runner: Runner) -> None:
-        # Over all processes; each of them comes here at the same steps with the same terms.
-        totals = sum_up(
-            torch.tensor([*self._sums.values(), float(self._count)], dtype=torch.float64)
-        ).tolist()
-        means = ", ".join(
-            f"{key} {total / totals[-1]:.4f}" for key, total in zip(self._sums, totals, strict=False)
-        )
-        rate = runner.optim_wrapper.get_lr()["lr"][0]
-        logger.info(
-            "%s: step %d/%d, rate %.2e, %s", self.description, runner.iter + 1, self.steps, rate, means
-        )
-        self._sums, self._count = {}, 0
-
-
-def _images_of_batch(runner: Runner, batch: Any, step: int) -> Sequence[str]:
-    """Image ids of this process's share of a step, where the data set or its items know them."""
-    if isinstance(batch, Mapping) and "data_samples" in batch:
-        return [str(one.metainfo.get("image_id", "")) for one in batch["data_samples"]]
-    loader = runner.train_dataloader
-    names = getattr(getattr(loader.dataset, "dataset", None), "image_ids", None)
-    if names is None or not isinstance(loader.sampler, WholeBatches):
-        return ()
-    return [names[index] for index in loader.sampler.indices_of(step, loader.batch_size)]
-
-
-def _classes_of_batch(batch: Any, classes: Sequence[str]) -> str:
-    """Names of the classes in a batch, as far as it shows them."""
-    if not classes or not isinstance(batch, dict):
-        return ""
-    if "tags" in batch:
-        found = batch["tags"].detach().cpu().amax(dim=0).nonzero().flatten().tolist()
-    elif "label" in batch:
-        found = [label - 1 for label in batch["label"].unique().tolist()]
-    else:
-        return ""
-    return ", ".join(classes[index] for index in found if 0 <= index < len(classes))
 
 
 class _RunnerModel(BaseModel):

@@ -19,6 +19,7 @@ import typer.core
 from wsss.distributed import is_main, launcher
 from wsss.errors import ArtifactError, ConfigError, TrainingError, WsssError
 from wsss.log import OneLine, logger
+from wsss.progress import is_live
 
 # torchrun looks for failed processes every tenth of a second, but a process takes a while to end.
 _SECONDS_TO_SPEAK = 5.0
@@ -197,8 +198,19 @@ def _is_setting(word: str) -> bool:
     return "=" in word and not word.startswith("-")
 
 
+class _ToStderr(logging.StreamHandler):  # type: ignore[type-arg] (it takes none before Python 3.11)
+    """Writes to what is stderr at the moment: while a loop is shown, its lines go above that."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        self.stream = sys.stderr
+        super().emit(record)
+
+
 def _log_to_stderr() -> None:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _ToStderr()
+    # What a table on the terminal shows is for the log files alone.
+    handler.addFilter(lambda record: not (is_live() and hasattr(record, "in_table")))
     handler.setFormatter(OneLine("%(asctime)s %(message)s", datefmt="%H:%M:%S"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)

@@ -1,5 +1,6 @@
 """Single images with all their layers, as a figure for papers, a PNG, or coloured cells in a terminal."""
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import cv2
 import matplotlib
 import numpy as np
 from matplotlib.backends.backend_pdf import PdfPages
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
@@ -16,13 +19,15 @@ from rich.text import Text
 
 from wsss.artifacts import IGNORE, atomic_write, voc_palette
 from wsss.log import printable
+from wsss.metrics import confusion_matrix, iou, mean_iou
 from wsss.report import charts
 from wsss.report.curves import Curve
-from wsss.report.layers import Layer, Layers
-from wsss.report.pictures import ERRORS, draw_layer
+from wsss.report.layers import TRUTH, Layer, Layers
+from wsss.report.pictures import ERRORS, draw_layer, heat_colours
 
 _IMAGE = "image"
 _INCHES = 2.1
+_CHARACTERS = 40  # that fit above a picture
 _STYLE: dict[Any, Any] = {
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -39,6 +44,9 @@ def layer_names(read: Sequence[Layers]) -> list[str]:
 def draw_images(read: Sequence[Layers], names: Sequence[str], classes: Sequence[str]) -> Figure:
     """A grid: a row for each image and class map, a column for each layer, and the colours below it.
 
+    Above labels stands how well they fit that image's ground truth: the mean IoU in percent over background
+    and the classes that occur in either, then the IoU of these classes; ignored pixels are left out.
+
     Args:
         read: the images.
         names: the columns, out of `layer_names`.
@@ -47,8 +55,8 @@ def draw_images(read: Sequence[Layers], names: Sequence[str], classes: Sequence[
     rows = [(one, number) for one in read for number in range(_rows_of(one, names))]
     shapes = [one.image.shape[0] / one.image.shape[1] for one, _ in rows]
     with matplotlib.rc_context(_STYLE):
-        # Above each picture stand two lines.
-        height = _INCHES * sum(shapes) + 0.4 * len(rows) + 0.6
+        # Above each picture stand up to three lines.
+        height = _INCHES * sum(shapes) + 0.5 * len(rows) + 1.0
         figure = Figure(figsize=(_INCHES * len(names), height), layout="constrained")
         axes = figure.subplots(len(rows), len(names), squeeze=False, gridspec_kw={"height_ratios": shapes})
         for row, (one, number) in enumerate(rows):
@@ -59,6 +67,8 @@ def draw_images(read: Sequence[Layers], names: Sequence[str], classes: Sequence[
                 if picture is not None:
                     shown.imshow(picture)
                     shown.set_title(printable(title), fontsize=7)
+        if any(layer.style == "heat" and layer.name in names for one in read for layer in one.layers):
+            _draw_heat_bar(figure, axes)
         figure.legend(handles=_legend(read, names, classes), loc="outside lower center", ncols=6)
     return figure
 
@@ -153,8 +163,50 @@ def _cell(
     picture, layer = drawn(read, name, number), _layer(read, name, number)
     if name == _IMAGE:
         return picture, f"{read.image_id}\n{', '.join(read.tags)}"
-    of = f"\n{classes[layer.label - 1]}" if layer is not None and layer.label else ""
-    return picture, f"{name}{of}"
+    below = ""
+    if layer is not None:
+        below = classes[layer.label - 1] if layer.label else _fit(read, layer, classes)
+    return picture, f"{name}\n{below}" if below else name
+
+
+def _fit(read: Layers, layer: Layer, classes: Sequence[str]) -> str:
+    """IoU of labels with the image's ground truth, in percent; empty where there is none to compare."""
+    truth = _layer(read, TRUTH, 0)
+    if truth is None or layer is truth or layer.style != "labels":
+        return ""
+    unsure = layer.values == IGNORE
+    confusion = confusion_matrix(
+        np.where(unsure, 0, layer.values), np.where(unsure, IGNORE, truth.values), len(classes)
+    )
+    per_class = [
+        f"{name} {100 * value:.0f}"
+        for name, value in zip(classes, iou(confusion)[1:], strict=True)
+        if value >= 0
+    ]
+    whole = f"mIoU {100 * mean_iou(confusion):.1f}"
+    if unsure.any():
+        whole += f" of the sure {100 * (1 - unsure.mean()):.0f} %"
+    return textwrap.fill(f"{whole}: {', '.join(per_class)}" if per_class else whole, _CHARACTERS, max_lines=2)
+
+
+def _draw_heat_bar(figure: Figure, axes: NDArray[Any]) -> None:
+    """What the colours of soft maps mean, as they look over middle grey."""
+    levels = np.linspace(0, 1, len(heat_colours()), dtype=np.float32)[None]
+    grey = np.full((1, levels.shape[1], 3), 128, np.uint8)
+    colours = draw_layer(grey, Layer("", "heat", levels))[0] / 255
+    columns = axes.shape[1]
+    bar = figure.colorbar(
+        ScalarMappable(Normalize(0, 1), ListedColormap(colours)),
+        ax=axes.ravel().tolist(),
+        location="bottom",
+        shrink=min(1.0, 1.5 / columns),
+        aspect=25,
+        pad=0.02,
+        ticks=[0, 0.25, 0.5, 0.75, 1],
+    )
+    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.ax.tick_params(labelsize=6, length=2)
+    bar.set_label("maps: from 0 to 1", fontsize=7)
 
 
 def _legend(read: Sequence[Layers], names: Sequence[str], classes: Sequence[str]) -> list[Patch]:
