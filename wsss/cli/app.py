@@ -198,7 +198,8 @@ def _is_setting(word: str) -> bool:
     return "=" in word and not word.startswith("-")
 
 
-class _ToStderr(logging.StreamHandler):  # type: ignore[type-arg] (it takes none before Python 3.11)
+# It takes no type before Python 3.11.
+class _ToStderr(logging.StreamHandler):  # type: ignore[type-arg]
     """Writes to what is stderr at the moment: while a loop is shown, its lines go above that."""
 
     def emit(self, record: logging.LogRecord) -> None:

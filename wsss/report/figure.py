@@ -204,7 +204,7 @@ def _draw_heat_bar(figure: Figure, axes: NDArray[Any]) -> None:
         pad=0.02,
         ticks=[0, 0.25, 0.5, 0.75, 1],
     )
-    bar.outline.set_visible(False)  # type: ignore[operator]
+    bar.outline.set_visible(False)
     bar.ax.tick_params(labelsize=6, length=2)
     bar.set_label("maps: from 0 to 1", fontsize=7)
 
