@@ -205,7 +205,7 @@ class ProgressHook(Hook):
         Raises:
             TrainingError: one of them is not finite.
         """
-        values = {key: float(value.detach()) for key, value in (outputs or {}).items()}
+        values = _read_at_once(outputs or {})
         step = runner.iter + 1
         if not all(math.isfinite(value) for value in values.values()):
             raise self._not_finite(values, runner, data_batch, batch_idx)
@@ -239,6 +239,12 @@ class ProgressHook(Hook):
             "it), half precision overflows (use bf16 or full precision), or the pretrained weights are "
             "damaged"
         )
+
+
+def _read_at_once(terms: Mapping[str, torch.Tensor]) -> dict[str, float]:
+    """Numbers of 0-dimensional tensors; a GPU is waited for once, not once for each."""
+    values = [value.detach().double() for value in terms.values()]
+    return dict(zip(terms, torch.stack(values).tolist() if values else [], strict=True))
 
 
 def _images_of_batch(runner: Runner, batch: Any, step: int) -> Sequence[str]:
