@@ -86,6 +86,15 @@ class ProjectDataset(BaseSegDataset):
         item: dict[str, Any] = super().__getitem__(index)
         return item
 
+    def prepare_data(self, idx: int) -> Any:
+        """One image through the pipeline; its packed sample knows the image id, for messages."""
+        info = self.get_data_info(idx)
+        known = {"image_id": info["image_id"]}
+        item = self.pipeline(info)
+        if isinstance(item, dict) and "data_samples" in item:
+            item["data_samples"].set_metainfo(known)
+        return item
+
 
 def dataset_settings(dataset: str | Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a data set.

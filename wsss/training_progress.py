@@ -250,7 +250,8 @@ def _read_at_once(terms: Mapping[str, torch.Tensor]) -> dict[str, float]:
 def _images_of_batch(runner: Runner, batch: Any, step: int) -> Sequence[str]:
     """Image ids of this process's share of a step, where the data set or its items know them."""
     if isinstance(batch, Mapping) and "data_samples" in batch:
-        return [str(one.metainfo.get("image_id", "")) for one in batch["data_samples"]]
+        samples = batch["data_samples"]
+        return [str(one.metainfo["image_id"]) for one in samples if "image_id" in one.metainfo]
     loader = runner.train_dataloader
     names = getattr(getattr(loader.dataset, "dataset", None), "image_ids", None)
     if names is None or not isinstance(loader.sampler, WholeBatches):

@@ -15,6 +15,7 @@ import segment.backbone
 import segment.deeplabv2
 import segment.optim
 import segment.train
+from segment.dataset import ProjectDataset
 from segment.settings import complete_config
 from segment.stage import STAGE
 from segment.train import CHOSEN, NETWORK, train_segmentor
@@ -105,11 +106,22 @@ def test_training_learns_and_is_not_repeated(tiny_config, tmp_path):
     assert first.decode_head.convs[0].bias.abs().sum() > 0
 
 
-def test_loss_that_is_not_finite_stops_with_advice(tiny_config, tmp_path):
+def test_loss_that_is_not_finite_stops_with_advice_and_the_steps_images(
+    tiny_config, tmp_path, monkeypatch, demo
+):
     config = complete(tiny_config)
     config.optim_wrapper.optimizer.lr = 1e30
-    with pytest.raises(TrainingError, match="learning rate is too high"):
+    loaded = []
+    get = ProjectDataset.__getitem__
+    monkeypatch.setattr(
+        ProjectDataset, "__getitem__", lambda self, place: (loaded.append(place[0]), get(self, place))[1]
+    )
+    with pytest.raises(TrainingError, match="learning rate is too high") as caught:
         train_segmentor(config, out_dir=tmp_path)
+    # Without workers, the last two images that were read are those of the step.
+    ids = [demo.ids("train")[index] for index in loaded[-2:]]
+    assert f"(images {', '.join(ids)})" in str(caught.value)
+    assert not (tmp_path / NETWORK).exists()
 
 
 def test_what_the_stage_knows_is_filled_in(tiny_config, tmp_path):
