@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mmengine.config import Config
-from mmengine.dist import get_world_size
 
 from refine.clock import Clock
 from refine.guard import check_seeds
@@ -34,7 +33,7 @@ def run(job: Job) -> Result:
         image_ids=seeds.ids,
         figures=scores | dict(made.figures),
         thresholds={**method.thresholds(job.settings), **made.thresholds, **best},
-        extra={"seconds_per_image": clock.seconds, "processes": get_world_size(), **made.extra},
+        extra={"seconds_per_image": clock.seconds, **made.extra},
     )
 
 

@@ -34,6 +34,13 @@ def machine() -> str:
     return ", ".join([*parts, f"torch {torch.__version__}"])
 
 
+def threads() -> int:
+    """Threads that torch shares a sum among in this process; results follow from it in their last digits."""
+    import torch
+
+    return int(torch.get_num_threads())
+
+
 def command() -> str:
     """The command of this process as one would type it; "" where it is none of ours."""
     program = Path(sys.argv[0])

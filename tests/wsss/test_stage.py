@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from mmengine.config import Config
 from PIL import Image
 
@@ -77,6 +78,7 @@ def test_publishes_and_skips(launch, log):
     artifact = launch(maker(calls))
     assert artifact.ids == ("a", "b")
     assert artifact.manifest["figures"] == {"mIoU": 0.5}
+    assert (artifact.manifest["processes"], artifact.manifest["threads"]) == (1, torch.get_num_threads())
     assert not (artifact.dir / "unfinished.json").exists()
     assert launch(maker(calls)).key == artifact.key
     assert calls == ["run", "a", "b"]
