@@ -24,7 +24,7 @@ from wsss.artifacts import (
 from wsss.config import Settings
 from wsss.contents import CACHE, Contents
 from wsss.datasets import DataSet, build_dataset
-from wsss.distributed import is_main, main_first, main_says, wait
+from wsss.distributed import is_main, main_first, main_says, processes, wait
 from wsss.errors import ArtifactError, DataError
 from wsss.fingerprint import fingerprint
 from wsss.folder import (
@@ -40,7 +40,7 @@ from wsss.folder import (
 from wsss.keys import changes, is_part_of, key_of, settings_that_matter
 from wsss.log import logger
 from wsss.paths import resolve_path
-from wsss.provenance import command, commit, machine
+from wsss.provenance import command, commit, machine, threads
 from wsss.stage import Input, Job, Preview, Result, Stage, Step
 from wsss.thresholds import Threshold
 
@@ -95,7 +95,7 @@ def plan_step(
     if not is_main():
         return step
     contents = Contents(work_dir / CACHE)
-    step = dataclasses.replace(step, state=_state(step, contents))
+    step = dataclasses.replace(step, state=_state(step, contents), before=read_state(out_dir))
     published = _published(out_dir) if resume else None
     fits = published is not None and published.key == step.state["key"]
     damage = Damage() if published is None else find_damage(published, Contents() if repair else contents)
@@ -107,7 +107,7 @@ def plan_step(
         if not _must_be_mended(published, damage, repair=repair):
             return dataclasses.replace(step, action="skip")
     stage.check(Preview(settings.config, dataset, read))
-    before = read_state(out_dir)
+    before = step.before
     if before is None:
         return step
     if fits:
@@ -179,6 +179,7 @@ def run_step(step: Step) -> Artifact:
     with contextlib.ExitStack() as held:
         if is_main():
             held.enter_context(only_run(out_dir.parent, name))
+            _expect_untouched(step)
             held.enter_context(log_file(out_dir))
             _prepare(step)
             logger.info("%s: runs for %s, into %s", name, step.dataset_name, out_dir)
@@ -199,11 +200,21 @@ def run_step(step: Step) -> Artifact:
 def _expect_key(artifact: Artifact, key: str | None) -> Artifact:
     """The artifact, if it is the one that was planned with; processes that do not publish know no keys."""
     if key and artifact.key != key:
-        raise ArtifactError(
-            f"expected {artifact.dir} as it was when this run was planned, got another: another run changed "
-            "it, run again"
-        )
+        raise _changed_meanwhile(artifact.dir)
     return artifact
+
+
+def _expect_untouched(step: Step) -> None:
+    """Refuse a folder that another run filled or published between the plan and the lock."""
+    if read_state(step.out_dir) != step.before:
+        raise _changed_meanwhile(step.out_dir)
+
+
+def _changed_meanwhile(folder: Path) -> ArtifactError:
+    return ArtifactError(
+        f"expected {folder} as it was when this run was planned, got another: another run changed it, "
+        "run again"
+    )
 
 
 def _prepare(step: Step) -> None:
@@ -309,6 +320,8 @@ def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
         "finished": now.isoformat(timespec="seconds"),
         "code": commit(),
         "machine": machine(),
+        "processes": processes(),
+        "threads": threads(),
         "command": command(),
     }
     both = sorted(own.keys() & result.extra.keys())

@@ -162,6 +162,7 @@ class Step:
         reasons: why an artifact that is there is not up to date.
         takes_over: subfolders of it that still hold.
         damage: files of it to be made again; all others are kept.
+        before: what `wsss.folder.read_state` found in the folder.
     """
 
     stage: Stage
@@ -175,6 +176,7 @@ class Step:
     reasons: tuple[str, ...] = ()
     takes_over: tuple[str, ...] = ()
     damage: Damage = dataclasses.field(default_factory=Damage)
+    before: Mapping[str, Any] | None = None
 
     @property
     def name(self) -> str:

@@ -183,6 +183,17 @@ def check_one_damage(data, published, scratch, draw):
     open_artifact(folder)
 
 
+def test_a_plan_is_refused_where_another_run_has_published_since(data, tmp_path):
+    step = plan(data, tmp_path)
+    run_step(plan(data, tmp_path))
+    before = files_of(tmp_path)
+    with pytest.raises(
+        ArtifactError, match=r"expected .*masks as it was when this run was planned, got another"
+    ):
+        run_step(step)
+    assert files_of(tmp_path) == before
+
+
 def holds(examples):
     """The property as a test of so many cases."""
 
