@@ -4,12 +4,13 @@ import contextlib
 import datetime
 import logging
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from wsss.errors import ConfigError
+from wsss.errors import ConfigError, TrainingError
 from wsss.processes import available_cores
 
 if TYPE_CHECKING:
@@ -91,7 +92,10 @@ def launch(count: int) -> int:
         count: number of processes.
 
     Returns:
-        0, or the exit status of the process that failed first; the others were ended then.
+        0, or the exit status of the process that failed first, which says why; the others were ended then.
+
+    Raises:
+        TrainingError: a signal ended one, which could not say so.
     """
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.run import parse_args, run
@@ -107,8 +111,15 @@ def launch(count: int) -> int:
     try:
         run(parse_args(["--standalone", f"--nproc-per-node={count}", *command, *sys.argv[1:]]))
     except ChildFailedError as error:
-        status = error.get_first_failure()[1].exitcode
-        return status if status > 0 else 1
+        rank, failure = error.get_first_failure()
+        if failure.exitcode > 0:
+            return int(failure.exitcode)
+        name = signal.Signals(-failure.exitcode).name
+        memory = " (too little memory is a common cause)" if name == "SIGKILL" else ""
+        raise TrainingError(
+            f"expected {count} processes to work to the end, {name} ended process {rank}{memory} and the "
+            "others were stopped: the same command goes on where it stopped"
+        ) from error
     return 0
 
 

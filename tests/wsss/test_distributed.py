@@ -1,6 +1,7 @@
 """Who is who among several processes."""
 
 import os
+import signal
 import subprocess
 import sys
 
@@ -88,8 +89,8 @@ exit_together()
 """
 
 
-def test_slurm_tasks_meet(tmp_path):
-    """Two tasks of a step, as srun would start them."""
+def step_of_two(tmp_path, script):
+    """What two tasks of a step print, started as srun would."""
     (tmp_path / "scontrol").write_text('#!/bin/sh\n[ "$*" = "show hostnames node[1-2]" ] && echo localhost\n')
     (tmp_path / "scontrol").chmod(0o755)
     tasks = []
@@ -104,11 +105,67 @@ def test_slurm_tasks_meet(tmp_path):
         }
         tasks.append(
             subprocess.Popen(
-                [sys.executable, "-c", MEET], env=os.environ | step, text=True, stdout=subprocess.PIPE
+                [sys.executable, "-c", script], env=os.environ | step, text=True, stdout=subprocess.PIPE
             )
         )
-    printed = [task.communicate(timeout=120)[0] for task in tasks]
-    assert printed == ["main\n6.0 ['a', 'c'] True\n", "other\n6.0 ['b'] True\n"]
+    return [task.communicate(timeout=120)[0] for task in tasks]
+
+
+def test_slurm_tasks_meet(tmp_path):
+    assert step_of_two(tmp_path, MEET) == ["main\n6.0 ['a', 'c'] True\n", "other\n6.0 ['b'] True\n"]
+
+
+LEAVE = """
+import os, signal, wsss
+from wsss.cli.app import _in_words
+from wsss.distributed import *
+join()
+if not is_main():
+    os.kill(os.getpid(), signal.SIGKILL)
+try:
+    wait()
+except RuntimeError as error:
+    print(_in_words(error))
+"""
+
+
+def test_whoever_waits_for_a_killed_task_says_so_in_one_line(tmp_path):
+    """As under srun without --kill-on-bad-exit, where nobody ends the others."""
+    said, nothing = step_of_two(tmp_path, LEAVE)
+    assert said.startswith("expected all processes of the job to go on, another one is gone: ")
+    assert said.count("\n") == 1
+    assert nothing == ""
+
+
+LAUNCH = """
+import os, signal, sys, time
+if os.environ.get("RANK") == "1":
+    os.kill(os.getpid(), int(sys.argv[1]))
+elif "RANK" in os.environ:
+    time.sleep(600)
+import wsss
+from wsss.distributed import launch
+from wsss.errors import TrainingError
+try:
+    launch(2)
+except TrainingError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (signal.SIGKILL, "SIGKILL ended process 1 (too little memory is a common cause) and the others were"),
+        (signal.SIGSEGV, "SIGSEGV ended process 1 and the others were stopped: the same command goes on"),
+    ],
+)
+def test_a_process_that_a_signal_ends_is_named(tmp_path, number, said):
+    (tmp_path / "job.py").write_text(LAUNCH)
+    command = [sys.executable, tmp_path / "job.py", str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout.startswith("expected 2 processes to work to the end, ")
+    assert said in done.stdout
 
 
 def test_tasks_of_slurm_have_the_local_rank_that_mmengine_reads(monkeypatch):

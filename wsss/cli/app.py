@@ -28,6 +28,8 @@ _CONTINUING = ("run", "repair", "data coco", "data voc", "predict", "masks", "su
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 128 + signal.SIGINT
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+# What gloo says where a process at the other end has died.
+_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe")
 _NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -161,6 +163,13 @@ def _in_words(error: Exception) -> WsssError | None:
         return ArtifactError(
             "expected to write a checkpoint, got a write that failed: free space or change --work-dir; the "
             "same command goes on where it stopped"
+        )
+    if type(error).__name__ == "DistBackendError" or (
+        isinstance(error, RuntimeError) and any(one in str(error) for one in _GONE)
+    ):
+        return TrainingError(
+            "expected all processes of the job to go on, another one is gone: see what it said, or whether "
+            "it was killed (too little memory is a common cause); the same command goes on where it stopped"
         )
     if type(error).__name__ == "OutOfMemoryError":
         return TrainingError(
