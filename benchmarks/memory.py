@@ -1,6 +1,6 @@
-"""Peak memory of the stage seeds with 16 and with 64 images of the demo, and growth over 10,000 random walks.
+"""Peak memory of each stage with 16 and with 64 images of the demo, and growth over 10,000 random walks.
 
-    python benchmarks/memory.py [--stages seeds] [--walks 10000]
+    python benchmarks/memory.py [--stages seeds refine segment] [--walks 10000]
 
 A ratio near 1 says that memory does not grow with the number of images. Stages run in processes of their own,
 with networks and images small enough that a megabyte more shows.
@@ -20,18 +20,25 @@ from ratios import print_ratio
 from refine.walk import random_walk
 
 IMAGES = (16, 64)
-STAGES = ("seeds",)
-# As few steps as a training may have; no step takes more images because there are more.
+# Few steps; no step takes more images because there are more. All in the process that is measured.
 SMALL = {
-    "seeds": ("train.resize=64", "train.crop=56", "train.epochs=2", "model.warmup_epochs=1"),
-}
+    "seeds": (
+        "train.resize=64", "train.crop=56", "train.epochs=2", "model.warmup_epochs=1", "infer.scales=(1.0,)",
+        "train.num_workers=0",
+    ),
+    "refine": (
+        "train.crop=64", "train.batch_size=8", "train.epochs=2", "infer.steps=16", "train.num_workers=0",
+        "labels.num_workers=1",
+    ),
+    "segment": ("train_cfg.max_iters=8", "infer.scales=(1.0,)", "train_dataloader.num_workers=0"),
+}  # fmt: skip
 
 
 def main() -> None:
     """Print the ratios."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--stages", nargs="*", default=STAGES, choices=STAGES)
-    parser.add_argument("--walks", type=int, default=10_000)
+    parser.add_argument("--stages", nargs="*", default=tuple(SMALL), choices=SMALL)
+    parser.add_argument("--walks", type=int, default=10_000, help="0: none")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
         peaks = {images: peaks_of(Path(scratch), images, options.stages) for images in IMAGES}
@@ -39,16 +46,18 @@ def main() -> None:
         few, many = (peaks[images][stage] for images in IMAGES)
         print(f"{stage}: {few:.0f} MB with {IMAGES[0]} images, {many:.0f} MB with {IMAGES[1]}")
         print_ratio(f"peak memory of {stage}, {IMAGES[1]} / {IMAGES[0]} images", many / few)
-    early, late = memory_of_walks(options.walks)
-    print(f"walks: {early:.0f} MB held after a tenth, {late:.0f} MB after {options.walks}")
-    print_ratio(f"memory after {options.walks} walks / after a tenth of them", late / early)
+    if options.walks:
+        early, late = memory_of_walks(options.walks)
+        print(f"walks: {early:.0f} MB held after a tenth, {late:.0f} MB after {options.walks}")
+        print_ratio(f"memory after {options.walks} walks / after a tenth of them", late / early)
 
 
 def peaks_of(scratch: Path, images: int, stages: tuple[str, ...]) -> dict[str, float]:
-    """Run stages in their order on so many images: stage -> its most megabytes, those of workers left out."""
+    """Run stages in their order on so many images: stage -> its most megabytes."""
     found = {}
     for stage in stages:
-        data = (f"dataset.train={images}", "dataset.val=8", "dataset.side=96", "infer.scales=(1.0,)")
+        # As many images of val: the stage segment predicts these.
+        data = (f"dataset.train={images}", f"dataset.val={images}", "dataset.side=96")
         command = [sys.executable, "-m", "wsss.cli", "run", stage, "demo", "--no-baselines"]
         command += ["--data-root", f"{scratch}/data{images}", "--work-dir", f"{scratch}/work{images}"]
         with (scratch / "log").open("w+") as log:

@@ -4,8 +4,10 @@
     python benchmarks/projection.py work/demo --check work/demo_large
 
 Time grows with images and pixels and is shared by the processes, each on hardware like that of the
-folder. What the main process does alone (scores, manifest) is a small part and counts as shared. --check
-takes a folder of the same settings with more images: how far off are time and bytes projected to it?
+folder. The training of the stage segment has as many iterations as its settings say, however many images
+there are: its time stays. What the main process does alone (scores, manifest) is a small part and counts as
+shared. --check takes a folder of the same settings with more images: how far off are time and bytes
+projected to it?
 """
 
 import argparse
@@ -23,13 +25,25 @@ _ONCE = "train"
 
 
 class Cost(NamedTuple):
-    """What one published folder took: images, seconds, payload bytes and files, and processes."""
+    """What one published folder took.
+
+    Attributes:
+        images: that it holds.
+        training: seconds of processes that do not grow with the images.
+        inference: all other seconds of processes.
+        bytes: of the payload.
+        files: of the payload.
+    """
 
     images: int
-    seconds: float
+    training: float
+    inference: float
     bytes: int
     files: int
-    processes: int
+
+    def seconds_for(self, factor: float) -> float:
+        """Seconds of one process for so many times the images."""
+        return self.training + self.inference * factor
 
 
 def main() -> None:
@@ -45,11 +59,11 @@ def main() -> None:
         skip(f"nothing is published in {options.folder}: tools/run_stage.sh all demo")
     for name, cost in costs.items():
         factor = options.images / cost.images * options.pixels
-        work = cost.seconds * cost.processes
-        hours = ", ".join(f"{count}: {work * factor / count / 3600:.2f} h" for count in PROCESSES)
+        seconds = cost.seconds_for(factor)
+        hours = ", ".join(f"{count}: {seconds / count / 3600:.2f} h" for count in PROCESSES)
         files = cost.files / cost.images
-        print(f"{name}, an image of {cost.images}: {work / cost.images:.2f} s, ", end="")
-        print(f"{cost.bytes / cost.images / 1e3:.1f} kB")
+        print(f"{name}, an image of {cost.images}: {cost.inference / cost.images:.2f} s, ", end="")
+        print(f"{cost.bytes / cost.images / 1e3:.1f} kB; once {cost.training:.0f} s")
         print(f"  {options.images:,} images: {cost.bytes * factor / 1e9:.1f} GB, ", end="")
         print(f"{round(files * options.images):,} files; processes {hours}")
         print_ratio(f"files of {name} / images", files)
@@ -57,10 +71,12 @@ def main() -> None:
         if name not in costs:
             sys.exit(f"expected {name} in {options.folder} as in {options.check}, found none")
         cost = costs[name]
-        seconds = cost.seconds * cost.processes * other.images / cost.images
-        print_ratio(f"time of {name}, projected / measured", seconds / (other.seconds * other.processes))
-        size = cost.bytes * other.images / cost.images
-        print_ratio(f"bytes of {name}, projected / measured", size / other.bytes)
+        factor = other.images / cost.images
+        print_ratio(
+            f"time of {name}, projected from {cost.images} to {other.images} images / measured",
+            cost.seconds_for(factor) / other.seconds_for(1),
+        )
+        print_ratio(f"bytes of {name}, projected / measured", cost.bytes * factor / other.bytes)
 
 
 def measured(folder: Path) -> dict[str, Cost]:
@@ -84,12 +100,14 @@ def _cost(artifact: Artifact) -> Cost:
         and one.relative_to(artifact.dir).parts[0] != _ONCE
         and one.suffix in (".npz", ".png")
     ]
+    manifest = artifact.manifest
+    processes, training = int(manifest.get("processes") or 1), float(manifest.get("seconds_of_training") or 0)
     return Cost(
         len(artifact.ids),
-        float(artifact.manifest["seconds"]),
+        training * processes,
+        (float(manifest["seconds"]) - training) * processes,
         sum(one.stat().st_size for one in files),
         len(files),
-        int(artifact.manifest.get("processes") or 1),
     )
 
 
