@@ -2,7 +2,7 @@
 SHELL := bash
 VENV := $(if $(WSSS_VENV),$(WSSS_VENV),.venv)
 
-.PHONY: help install fix check test test-all trust mutants demo bench docs
+.PHONY: help install fix check test test-all coverage trust mutants demo bench docs
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/'
@@ -28,6 +28,9 @@ test:  ## the default tests: no GPU, no data needed
 
 test-all:  ## the slow ones too
 	tools/run_tests.sh -m ""
+
+coverage:  ## lines and branches of the packages that the default tests reach; fails below the share in pyproject.toml
+	tools/run_tests.sh --cov --cov-report=term
 
 trust:  ## faults of all kinds, in their long form: damages, kills, strangers (docs/trust.md)
 	tools/run_tests.sh -m "" --hypothesis-profile=long tests/trust

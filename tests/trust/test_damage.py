@@ -135,10 +135,10 @@ def swap(file, draw):
 DAMAGES = (truncate, flip_a_bit, empty, delete, replace, replace_by_a_folder, swap)
 
 
-def says_the_same(folder, before):
-    """Whether the manifest's JSON means what it meant, though a byte of it may be another."""
+def says_the_same(file, before):
+    """Whether a manifest's JSON means what it meant, though a byte of it may be another."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads((folder / MANIFEST).read_text()) == json.loads(before[MANIFEST])
+        return json.loads(file.read_text()) == json.loads(before)
     return False
 
 
@@ -157,8 +157,7 @@ def check_one_damage(data, published, scratch, draw):
     draw(st.sampled_from(DAMAGES))(folder / name, draw)
     after = files_of(folder)
     hit = {one for one in before if before[one] != after.get(one)}
-    if MANIFEST in hit and says_the_same(folder, before):
-        hit -= {MANIFEST}
+    hit -= {one for one in {MANIFEST, COPY} & hit if says_the_same(folder / one, before[one])}
     # Found, and named.
     (row,) = describe_work(work, {}, deep=True)
     named = {one.partition(":")[0] for one in row["damaged"]}

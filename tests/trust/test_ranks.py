@@ -23,10 +23,8 @@ def infer_again(demo, work, *, processes, workers):
     options = (CRF, f"labels.num_workers={workers}", f"segment.infer.num_workers={workers}")
     said = demo.run(work, *options, processes=processes)
     assert not any("train" in line and "step" in line for line in said)
-    figures = {
-        kind: open_artifact(demo.root / work / kind).manifest["figures"] for kind in ("seeds", "masks")
-    }
-    return demo.results(work), figures, (demo.root / work / "segment" / "scores.md").read_bytes()
+    kinds = ("seeds", "masks", "segment")
+    return demo.results(work), [open_artifact(demo.root / work / one).manifest["figures"] for one in kinds]
 
 
 @pytest.fixture(scope="module")
