@@ -8,6 +8,7 @@ methods = dict(
     bcam_gradient=dict(config="bcam_plain8_{dataset}.py"),
     ornet=dict(config="ornet_plain8_{dataset}.py"),
     fam=dict(config="fam_plain8_{dataset}.py"),
+    fam_printed=dict(config="fam_plain8_{dataset}.py", options=["model.assumptions.pool_from=input"]),
     bas_localization=dict(config="bas_localization_plain8_{dataset}.py"),
     bas_map=dict(
         config="bas_plain8_{dataset}.py",
