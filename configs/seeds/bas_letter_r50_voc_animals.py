@@ -4,3 +4,4 @@
 _base_ = ["../_base_/voc_animals.py"]
 method = "bas"
 model = dict(pretrained="../shared/data/weights/resnet50_imagenet.pth")
+infer = dict(geometry="irn")
