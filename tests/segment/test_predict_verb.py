@@ -85,7 +85,9 @@ def test_masks_are_planned_from_photos_and_tags(invoke, photos, tmp_path):
         assert code == 0, err
         assert "6 of 6 classes have fewer than 20 images" in err
         assert reads in out
-    assert not [one for one in (tmp_path / "out").rglob("*") if one.is_file()]
+    # On a slow machine the photos are old enough by then for their hashes to be kept.
+    made = {one.name for one in (tmp_path / "out").rglob("*") if one.is_file()}
+    assert made <= {".contents.json"}
     code, _, err = invoke("masks", tmp_path, "--out", "out")
     assert "tags.csv" in err
     assert code == 1
