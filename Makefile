@@ -42,9 +42,9 @@ mutants:  ## wrong lines in the method code, each of which a test must catch; MU
 demo:  ## all three stages on the demo data
 	tools/run_stage.sh all demo
 
-bench:  ## every side-by-side measurement, and one table of ratios
+bench:  ## every side-by-side measurement, one table of ratios; BENCH="--quick --write": small sizes, kept for docs
 	tools/setup.sh
-	"$(VENV)/bin/python" benchmarks
+	"$(VENV)/bin/python" benchmarks $(BENCH)
 
 docs:  ## the site in site/, with every link inside it checked
 	tools/setup.sh

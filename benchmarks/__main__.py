@@ -1,16 +1,20 @@
 """Every benchmark one after another, and all their ratios in one table: ``make bench``.
 
-    python benchmarks [NAME ...] [--json docs/results/bench.json]
+    python benchmarks [NAME ...] [--quick] [--write] [--beside TEXT]
 
 NAME: of a script, such as random_walk; without one all run. A script that fails is named at the end, the
-others run nevertheless, and the exit status is 1. --json writes the ratios as a file that
-`wsss results --write` makes a table of.
+others run nevertheless, and the exit status is 1. --write keeps the ratios, after each script, in
+docs/results/bench.json, which `wsss results --write` makes a table of.
 """
 
 import argparse
 import datetime
+import os
+import shlex
 import subprocess
 import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,19 +24,37 @@ from wsss.provenance import commit, machine
 
 FOLDER = Path(__file__).resolve().parent
 _NO_SCRIPTS = ("__main__", "ratios")
+_FILE = FOLDER.parent / "docs" / "results" / "bench.json"
+# Sizes that end in a minute each on two cores; ratios of larger ones differ, so the table names them.
+QUICK = {
+    "backbone_speed": ("resnet50", "mobilenetv1_100"),
+    "bas_step": ("--rounds", "2", "--crop", "160"),
+    "bcam_gradient": ("--rounds", "2"),
+    "box_metrics": ("--images", "5"),
+    "half_precision": ("--rounds", "1", "--batch", "2"),
+    "hashes": ("--files", "2000"),
+    "irn_step": ("--batch", "1", "--rounds", "2"),
+    "localization_step": ("--rounds", "2"),
+    "memory": ("--stages", "--walks", "500"),
+    "random_walk": ("--dense-up-to", "1100"),
+    "seed_inference": ("--rounds", "1"),
+    "segment_step": ("--rounds", "1", "--batch", "1", "--crop", "161", "--size", "161", "241"),
+}
 
 
 class Outcome(NamedTuple):
     """What a script said.
 
     Attributes:
-        script: its name.
+        script: its name and options.
+        seconds: that it took.
         ratios: (value, both sides) as printed.
         skipped: why it did not run; "" where it did.
         failed: why it failed; "" where it did not.
     """
 
     script: str
+    seconds: float = 0.0
     ratios: tuple[tuple[str, str], ...] = ()
     skipped: str = ""
     failed: str = ""
@@ -43,10 +65,12 @@ def scripts(folder: Path) -> list[Path]:
     return sorted(file for file in folder.glob("*.py") if file.stem not in _NO_SCRIPTS)
 
 
-def run(script: Path) -> Outcome:
+def run(script: Path, options: Sequence[str] = ()) -> Outcome:
     """Run one script, show what it prints, and keep its ratios."""
-    print(f"\n{script.name}", flush=True)
-    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    name = shlex.join([script.stem, *options])
+    print(f"\n{name}", flush=True)
+    begin = time.monotonic()
+    process = subprocess.Popen([sys.executable, str(script), *options], stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None  # asked for above
     ratios, skipped = [], ""
     for line in process.stdout:
@@ -61,7 +85,27 @@ def run(script: Path) -> Outcome:
     failed = f"exit status {status}" if status else ""
     if not (failed or skipped or ratios):
         failed = "no ratio was printed"
-    return Outcome(script.stem, tuple(ratios), skipped, failed)
+    return Outcome(name, time.monotonic() - begin, tuple(ratios), skipped, failed)
+
+
+def write(file: Path, outcomes: Sequence[Outcome], *, beside: str) -> None:
+    """Keep the ratios so far, with what they were measured with."""
+    rows = [
+        [one.script, value, what, round(one.seconds) if number == 0 else ""]
+        for one in outcomes
+        for number, (value, what) in enumerate(one.ratios)
+    ]
+    skipped = [[one.script, one.skipped or one.failed] for one in outcomes if one.skipped or one.failed]
+    typed = f"python benchmarks {shlex.join(sys.argv[1:])}".strip()
+    load = f"load of {os.getloadavg()[2]:.1f} in the last 15 minutes of the run"
+    origin = {"source": "benchmarks", "command": typed, "commit": commit(), "machine": machine()}
+    content = {
+        **origin,
+        "beside": f"{beside}; {load}" if beside else load,
+        "ratios": rows,
+        "left_out": skipped,
+    }
+    write_results(file, content)
 
 
 def print_table(outcomes: list[Outcome]) -> None:
@@ -86,18 +130,22 @@ def main(folder: Path = FOLDER) -> None:
     )
     known = {file.stem: file for file in scripts(folder)}
     parser.add_argument("names", nargs="*", metavar="NAME")
-    parser.add_argument("--json", type=Path)
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes: under 15 minutes on two idle cores"
+    )
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the ratios in this file")
+    parser.add_argument("--write", dest="json", action="store_const", const=_FILE, help="in that of the docs")
+    parser.add_argument("--beside", default="", help="what else ran on the machine, for the file")
     options = parser.parse_args()
     names = options.names or list(known)
     if unknown := [one for one in names if one not in known]:
         parser.error(f"expected names out of {', '.join(known)}, got {unknown[0]}")
-    outcomes = [run(known[one]) for one in names]
+    outcomes = []
+    for name in names:
+        outcomes.append(run(known[name], QUICK.get(name, ()) if options.quick else ()))
+        if options.json:
+            write(options.json, outcomes, beside=options.beside)
     print_table(outcomes)
-    if options.json:
-        ratios = [[one.script, value, what] for one in outcomes for value, what in one.ratios]
-        typed = " ".join(["python benchmarks", *options.names])
-        origin = {"source": "benchmarks", "command": typed, "commit": commit()}
-        write_results(options.json, {**origin, "machine": machine(), "ratios": ratios})
     sys.exit(1 if any(one.failed for one in outcomes) else 0)
 
 

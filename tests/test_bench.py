@@ -1,6 +1,7 @@
 """``make bench``: all scripts run, one that fails stops nothing, and all ratios stand in one table."""
 
 import json
+import runpy
 import subprocess
 import sys
 
@@ -58,15 +59,29 @@ def test_all_scripts_run_and_the_table_has_all_of_them(folder):
 
 
 def test_names_choose_scripts(folder):
-    done = collect(folder, "b_ratio", "c_no_data", "--json", str(folder / "x.json"))
+    done = collect(folder, "b_ratio", "c_no_data", "--json", str(folder / "x.json"), "--beside", "a training")
     assert done.returncode == 0, done.stderr
     content = json.loads((folder / "x.json").read_text())
-    assert content["ratios"] == [["b_ratio", "2.00", "time, theirs / ours"]]
+    (row,) = content["ratios"]
+    assert row[:3] == ["b_ratio", "2.00", "time, theirs / ours"]
+    assert 0 <= row[3] < 60
+    assert content["left_out"] == [["c_no_data", "no files in here"]]
+    assert content["beside"].startswith("a training; load of ")
+    assert "python benchmarks b_ratio c_no_data --json" in content["command"]
     assert content["machine"] == machine()
     assert "a_fails" not in done.stdout
     done = collect(folder, "random")
     assert done.returncode == 2
     assert "expected names out of a_fails, b_ratio, c_no_data, d_silent, got random" in done.stderr
+
+
+def test_quick_sizes_are_options_of_the_scripts():
+    quick = runpy.run_path(str(FOLDER / "__main__.py"), run_name="bench")["QUICK"]
+    assert set(quick) <= set(SCRIPTS)
+    for name, options in quick.items():
+        source = (FOLDER / f"{name}.py").read_text("utf-8")
+        wrong = [one for one in options if one.startswith("--") and f'"{one}"' not in source]
+        assert not wrong, name
 
 
 def test_each_script_can_be_imported_and_says_ratios():

@@ -167,9 +167,13 @@ def test_a_grid_becomes_means_over_random_seeds(pages, tmp_path):
 
 
 def test_ratios_of_benchmarks_are_a_table(pages):
-    content = {"machine": "a CPU", "commit": "abc", "ratios": [["walk", "2.00", "time, dense / ours"]]}
+    row = ["walk", "2.00", "time, dense / ours", 3]
+    content = {"machine": "a CPU", "commit": "abc", "beside": "a training", "ratios": [row]}
     write_results(pages[0] / "bench.json", content)
-    assert load_tables(pages[0])["bench.ratios"].rows == [["walk", "2.00", "time, dense / ours"]]
+    table = load_tables(pages[0])["bench.ratios"]
+    assert table.rows == [row]
+    assert len(table.columns) == len(row)
+    assert table.note == "commit abc; a CPU; beside it: a training"
 
 
 def test_a_cell_may_be_that_of_another_table(pages):

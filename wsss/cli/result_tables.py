@@ -108,7 +108,9 @@ def _tables_of(file: Path) -> dict[str, Table]:
         if "grid" in content:
             return _of_grid(content)
         if "ratios" in content:
-            return {"ratios": Table(("benchmark", "ratio", "of what"), content["ratios"], _note([content]))}
+            columns = ("benchmark", "ratio", "of what", "seconds")
+            note = f"{_note([content])}; beside it: {content['beside']}"
+            return {"ratios": Table(columns, content["ratios"], note)}
         return {name: Table(one["columns"], one["rows"]) for name, one in content["tables"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(
