@@ -35,9 +35,10 @@ QUICK = {
     "hashes": ("--files", "2000"),
     "irn_step": ("--batch", "1", "--rounds", "2"),
     "localization_step": ("--rounds", "2"),
-    "memory": ("--stages", "--walks", "500"),
+    "memory": ("--stages", "seeds", "--walks", "500"),
     "random_walk": ("--dense-up-to", "1100"),
     "seed_inference": ("--rounds", "1"),
+    "threads": ("--epochs", "2"),
     "segment_step": ("--rounds", "1", "--batch", "1", "--crop", "161", "--size", "161", "241"),
 }
 

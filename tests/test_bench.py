@@ -48,7 +48,7 @@ def test_all_scripts_run_and_the_table_has_all_of_them(folder):
     done = collect(folder)
     assert done.returncode == 1, done.stderr
     shown, table = done.stdout.split(f"commit {commit()}, ")
-    assert "b_ratio.py\na row\nratio: 2.00  time, theirs / ours\n" in shown
+    assert "b_ratio\na row\nratio: 2.00  time, theirs / ours\n" in shown
     assert machine() in shown
     assert table.splitlines()[2:] == [
         "b_ratio        2.00  time, theirs / ours",

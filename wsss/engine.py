@@ -24,6 +24,7 @@ from wsss.artifacts import (
 from wsss.config import Settings
 from wsss.contents import CACHE, Contents
 from wsss.datasets import DataSet, build_dataset
+from wsss.datasets.made import only_looking
 from wsss.distributed import is_main, main_first, main_says, processes, wait
 from wsss.errors import ArtifactError, DataError
 from wsss.fingerprint import fingerprint
@@ -360,9 +361,9 @@ def changes_since(artifact: Artifact, stage: Stage, settings: Settings) -> dict[
     for name in stage.reads(config):
         with contextlib.suppress(ArtifactError):
             sources[f"input {name}"] = open_artifact(artifact.dir.parent / name).key
-    # The demo would be made on the spot; looking must not do that.
     if resolve_path(config.dataset.root).is_dir():
-        with contextlib.suppress(DataError):
+        # The demo would be made on the spot, or in place of one with other settings.
+        with contextlib.suppress(DataError), only_looking():
             contents, dataset = Contents(artifact.dir.parent / CACHE), build_dataset(config.dataset)
             for split in dict.fromkeys(stage.splits(config)):
                 sources |= fingerprint(dataset, split, contents)

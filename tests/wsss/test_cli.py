@@ -216,8 +216,10 @@ def test_a_folder_is_checked_and_the_next_command_is_told(invoke, photos):
     (photos / "c.webp").write_bytes(b"")
     code, out, err = invoke("data", "folder", "--images", "my photos")
     assert code == 0, err
-    assert "the CSV does not name 1: c.webp" in err
+    assert "left out, not in the table of tags, 1: c.webp" in err
     assert f"tools/run_stage.sh all folder --data-root '{photos}'" in err
+    assert f"wsss masks '{photos}' --out 'my photos-masks'\n" in err
+    assert out.startswith(f"2 images in {photos}\n")  # on one line, however long
     code, out, _ = invoke("data", "folder", "--images", photos, "--tags", "my photos/tags.csv", "--json")
     found = json.loads(out)
     assert (code, found["images"], found["images_per_class"]) == (0, 2, {"cat": 2, "dog": 1})

@@ -111,8 +111,11 @@ def folder(
     for remark in dataset.remarks:
         logger.warning("%s", remark)
     if left_out:
-        logger.warning("the CSV does not name %s", name_some(left_out))
-    logger.info("run it with: %s", command)
+        logger.warning("left out, not in the table of tags, %s", name_some(left_out))
+    tags_there = [] if tags is None else ["--tags", str(given["labels"])]
+    masks = shlex.join(["wsss", "masks", str(root), "--out", f"{root.name}-masks", *tags_there])
+    logger.info("masks in one command: %s", masks)
+    logger.info("all stages, with a network at the end: %s", command)
 
 
 @data.command(epilog="Example: wsss data coco --root data/coco")

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from wsss.config import load_dataset_settings
@@ -83,6 +84,14 @@ class _PlainConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Text as it stands."""
         return super().render_str(printable(text), **options)
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print; the title of a table stands on a line of its own, as rich breaks it at the table's width."""
+        for one in objects:
+            if isinstance(one, Table) and one.title:
+                super().print(str(one.title), highlight=False, soft_wrap=True)
+                one.title = None
+        super().print(*objects, **options)
 
 
 def console() -> Console:

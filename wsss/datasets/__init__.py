@@ -87,7 +87,9 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
 
 def _fits(value: Any, hint: Any) -> bool:
     """Whether a value has the type of an annotation such as ``Mapping[str, int] | None``."""
-    kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+    # Python 3.10 reads a default of None into the annotation, as a Union of its own.
+    is_union = typing.get_origin(hint) in (types.UnionType, typing.Union)
+    kinds = typing.get_args(hint) if is_union else (hint,)
     plain = tuple(typing.get_origin(one) or one for one in kinds)
     if isinstance(value, bool) or (isinstance(value, str) and str not in plain):
         return bool in plain and isinstance(value, bool)

@@ -13,6 +13,17 @@ from wsss.errors import ConfigError, DataError
 from wsss.log import logger
 
 STAMP = "settings.json"
+_state = {"may_make": True}
+
+
+@contextlib.contextmanager
+def only_looking() -> Iterator[None]:
+    """Open made data where they are as wanted; where they would be made, a DataError says so instead."""
+    _state["may_make"] = False
+    try:
+        yield
+    finally:
+        _state["may_make"] = True
 
 
 def check_counts(settings: Mapping[str, Any], least: Mapping[str, int]) -> None:
@@ -45,10 +56,12 @@ def ensure_made(
         what: the data's name, for messages.
 
     Raises:
-        DataError: the folder holds something else, or cannot be written.
+        DataError: the folder holds something else, cannot be written, or nothing may be made now.
     """
     if read_stamp(folder) == settings:
         return
+    if not _state["may_make"]:
+        raise DataError(f"expected {what} with these settings at {folder}, found none: a run makes them")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Of several processes that start together one makes the data and the others wait for it.

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from wsss.artifacts import read_mask
 from wsss.datasets import DemoDataSet, demo
 from wsss.datasets.demo import plan_tags
-from wsss.datasets.made import STAMP
+from wsss.datasets.made import STAMP, only_looking
 from wsss.errors import ConfigError, DataError
 from wsss.images import read_image
 from wsss.paths import PROJECT_ROOT
@@ -86,6 +86,20 @@ def test_whole_data_are_not_made_again_and_changed_settings_are(tmp_path):
     changed = DemoDataSet(root, train=3, val=1, side=96)
     assert not marker.exists()
     assert len(changed.ids("train")) == 3
+
+
+def test_whoever_only_looks_replaces_nothing(tmp_path):
+    root = tmp_path / "demo"
+    DemoDataSet(root, train=2, val=1, side=96)
+    before = sorted((file, file.stat().st_mtime_ns) for file in root.rglob("*"))
+    with only_looking():
+        assert len(DemoDataSet(root, train=2, val=1, side=96).ids("train")) == 2
+        for settings in ({"root": root, "train": 3}, {"root": tmp_path / "other", "train": 2}):
+            with pytest.raises(DataError, match=r"expected demo data with these settings at .* a run makes"):
+                DemoDataSet(**settings, val=1, side=96)
+    assert sorted((file, file.stat().st_mtime_ns) for file in root.rglob("*")) == before
+    assert not (tmp_path / "other").exists()
+    assert len(DemoDataSet(root, train=3, val=1, side=96).ids("train")) == 3
 
 
 def test_a_killed_run_leaves_nothing_that_looks_whole(tmp_path, monkeypatch):

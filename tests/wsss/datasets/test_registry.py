@@ -1,6 +1,8 @@
+from typing import Optional
+
 import pytest
 
-from wsss.datasets import DATASETS, DemoDataSet, VocDataSet, build_dataset
+from wsss.datasets import DATASETS, DemoDataSet, VocDataSet, _fits, build_dataset
 from wsss.errors import ConfigError
 
 
@@ -46,3 +48,15 @@ def test_split_names_are_left_to_the_stages(voc):
 def test_wrong_settings_are_refused(cfg, message):
     with pytest.raises(ConfigError, match=message):
         build_dataset(cfg)
+
+
+def test_types_as_python_3_10_reads_them():
+    """There a default of None makes a typing.Union of the annotation, which isinstance does not take."""
+    hint = Optional[dict[str, int] | str]  # noqa: UP045
+    assert [_fits(value, hint) for value in (None, {"train": 1}, "x", 1, True)] == [
+        True,
+        True,
+        True,
+        False,
+        False,
+    ]
