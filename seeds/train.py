@@ -34,6 +34,20 @@ BACKBONE = "backbone.pth"
 MAPS = "maps.json"
 
 
+def check_warmup(config: Mapping[str, Any]) -> None:
+    """Refuse a warm-up of the classifier that leaves no epoch for the maps.
+
+    Raises:
+        ConfigError: ``train.epochs`` are not above ``model.warmup_epochs``.
+    """
+    epochs, warmup = config["train"]["epochs"], config["model"]["warmup_epochs"]
+    if epochs <= warmup:
+        raise ConfigError(
+            f"expected train.epochs above model.warmup_epochs, got {epochs} and {warmup}: the maps would "
+            "never be trained, raise one or lower the other"
+        )
+
+
 def build_training(
     method: TrainedMethod, name: str, plan: Plan, trained: Mapping[str, nn.Module]
 ) -> Training:

@@ -5,6 +5,11 @@
 # than the authors' would: seeds/localization_backbones.py.
 _base_ = ["../_base_/voc_boxes.py"]
 method = "bas_localization"
-model = dict(backbone="mobilenetv1", pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth")
-train = dict(resize=224, crop=192, epochs=6, batch_size=16, decay_epochs=4)
+model = dict(
+    backbone="mobilenetv1",
+    pretrained="../shared/data/weights/mobilenetv1_100_imagenet.pth",
+    normalize_features=True,
+    warmup_epochs=2,
+)
+train = dict(resize=224, crop=192, epochs=8, batch_size=16, decay_epochs=6)
 infer = dict(resize=224, threshold=0.5)

@@ -3,7 +3,7 @@
 # Expected: docs/results.md (measured there with commit and command).
 _base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "bas"
-model = dict(warmup_epochs=1, normalize_features=True)
-train = dict(epochs=4, learning_rate=0.003, classifier_factor=2.0, generator_factor=10.0)
+model = dict(warmup_epochs=2, normalize_features=True)
+train = dict(epochs=8, learning_rate=0.003, classifier_factor=2.0, generator_factor=10.0)
 # --no-baselines leaves them out.
 baselines = dict(cam="cam_r50_voc_animals.py", cam_irn="cam_irn_r50_voc_animals.py")

@@ -10,6 +10,7 @@ from seeds.fuse import How
 from seeds.infer import Geometry
 from seeds.methods.trained import TrainedMethod
 from seeds.model import BASNet, LossWeights
+from seeds.train import check_warmup
 from seeds.watch import WatchMaps
 from wsss.backbones import LEVELS, OUTPUT_STRIDES, BatchNormMode
 from wsss.errors import ConfigError
@@ -64,12 +65,7 @@ class BASMethod(TrainedMethod):
 
     def check(self, config: Mapping[str, Any]) -> None:
         """Class maps are trained after the warm-up, and fused with a foreground map only where one is."""
-        epochs, warmup = config["train"]["epochs"], config["model"]["warmup_epochs"]
-        if epochs <= warmup:
-            raise ConfigError(
-                f"expected train.epochs above model.warmup_epochs, got {epochs} and {warmup}: the maps would "
-                "never be trained, raise one or lower the other"
-            )
+        check_warmup(config)
         fuse = config["infer"]["fuse"]
         if fuse is not None and not config["model"]["foreground"]:
             raise ConfigError(

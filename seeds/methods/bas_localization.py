@@ -55,6 +55,7 @@ class LocalizationBAS(nn.Module):
     Attributes:
         backbone: its extractor gives the features (B, N, h, w), stride 8; its tail halves their grid.
         classifier: two 3x3 convolutions and a 1x1 convolution to C classes.
+        normalizer: what the features pass before they reach the generator.
         generator: 3x3 convolution to C maps with bias; a sigmoid follows.
         version: the differences between the publications, as chosen.
 
@@ -72,6 +73,8 @@ class LocalizationBAS(nn.Module):
         version: str = "ijcv",
         hidden: int = 1024,
         pretrained: str | Path | None = None,
+        normalize_features: bool = False,
+        warmup_steps: int = 0,
     ) -> None:
         """Build the network; `seeds.localization_recipes.PUBLISHED` has the published settings.
 
@@ -83,6 +86,8 @@ class LocalizationBAS(nn.Module):
             version: name of one of `VERSIONS`.
             hidden: channels of the classifier's 3x3 convolutions; 1024 as published.
             pretrained: as in `build_localization_backbone`.
+            normalize_features: as in `seeds.model.BASNet`; ours, the authors have it not.
+            warmup_steps: steps of classification alone before the maps are trained; ours too.
 
         Raises:
             ConfigError: unknown backbone or version, or weights that do not fit.
@@ -103,10 +108,12 @@ class LocalizationBAS(nn.Module):
             nn.Conv2d(hidden, num_classes, 1),
         ]
         self.classifier = nn.Sequential(*layers, *([nn.ReLU()] if self.version.final_relu else []))
+        self.normalizer = nn.BatchNorm2d(features, affine=False) if normalize_features else nn.Identity()
         self.generator = nn.Conv2d(features, num_classes, 3, padding=1)
         self.num_classes = num_classes
         self.alpha = alpha
         self.beta = beta
+        self.warmup_steps = warmup_steps
         for module in self._new_layers():
             _initialize(module, like_vgg=backbone == "vgg16")
 
@@ -120,7 +127,7 @@ class LocalizationBAS(nn.Module):
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """Foreground map of every class: (B, 3, H, W) -> (B, C, H / 8, W / 8) in [0, 1]; no tail is run."""
-        return self.generator(self.backbone.extractor(image)).sigmoid()
+        return self.generator(self.normalizer(self.backbone.extractor(image))).sigmoid()
 
     def maps(self, image: Tensor, *, top_k: int = 1, label: Tensor | None = None) -> Tensor:
         """Foreground map of each image, in evaluation mode whatever mode the network is in.
@@ -144,9 +151,9 @@ class LocalizationBAS(nn.Module):
             features = self.backbone.extractor(image)
             if top_k == 1 and label is not None:
                 self._check_label(image, label)
-                return map_of_class(features, self.generator, label)
+                return map_of_class(self.normalizer(features), self.generator, label)
             logit = self._class_map(features).mean(dim=(2, 3))
-            return mean_map_of_best(self.generator(features).sigmoid(), logit, top_k=top_k)
+            return mean_map_of_best(self.generator(self.normalizer(features)).sigmoid(), logit, top_k=top_k)
 
     def losses(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         """All terms of one training step.
@@ -167,7 +174,7 @@ class LocalizationBAS(nn.Module):
         features = self.backbone.extractor(image)
         class_map = self._class_map(features)
         logit = class_map.mean(dim=(2, 3))
-        foreground = map_of_class(features, self.generator, label)
+        foreground = map_of_class(self.normalizer(features), self.generator, label)
         background_logit = _pick(self._background_logit(features, foreground), label)
         whole_logit = _pick(logit, label)
         suppression = suppressed_share(
@@ -201,7 +208,7 @@ class LocalizationBAS(nn.Module):
 
         Args:
             batch: ``image`` (B, 3, H, W) and ``tags`` (B, C) with one class per image.
-            step: not used; every step is alike.
+            step: the first ones are of classification alone where there is a warm-up.
 
         Raises:
             ValueError: an image without a tag or with several.
@@ -212,7 +219,11 @@ class LocalizationBAS(nn.Module):
                 "expected one tag per image, got an image with none or several: localisation learns from "
                 "images of one class; use method 'bas' for the others"
             )
-        terms = self.losses(batch["image"], tags.int().argmax(dim=1))
+        label = tags.int().argmax(dim=1)
+        if step < self.warmup_steps:
+            classification = F.cross_entropy(self(batch["image"]), label)
+            return {"loss": classification, "classification": classification.detach()}
+        terms = self.losses(batch["image"], label)
         logged = ("classification", "guidance", "background_suppression", "area")
         return {"loss": terms["total"], **{name: terms[name].detach().mean() for name in logged}}
 

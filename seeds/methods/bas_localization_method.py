@@ -11,6 +11,7 @@ from seeds.localization_settings import CUB_TRAINING, SQUARE_INFERENCE, STEP_RAN
 from seeds.methods.bas_localization import VERSIONS, LocalizationBAS
 from seeds.methods.trained import TrainedMethod
 from seeds.single_tag import SEVERAL_TAGS, check_single_tags, single_tag_images
+from seeds.train import check_warmup
 from wsss.datasets import DataSet
 from wsss.errors import ConfigError
 from wsss.ranges import COUNT, NOT_NEGATIVE, OneOf, Range
@@ -51,6 +52,9 @@ class BASLocalizationMethod(TrainedMethod):
             "hidden": 1024,  # channels of the classifier's convolutions
             "alpha": 0.5,  # weight of the classification of what the map shows
             "beta": 1.5,  # weight of the map's area
+            # ours, as in method bas: without them the maps of few classes may die within ten steps
+            "normalize_features": False,  # mean 0, deviation 1 before the generator
+            "warmup_epochs": 0,  # classification alone first
         },
         "train": {
             **CUB_TRAINING,  # new layers have 10 times the rate, biases twice that of weights
@@ -69,14 +73,16 @@ class BASLocalizationMethod(TrainedMethod):
         "model.hidden": COUNT,
         "model.alpha": NOT_NEGATIVE,
         "model.beta": NOT_NEGATIVE,
+        "model.warmup_epochs": NOT_NEGATIVE,
         "train.several_tags": OneOf(SEVERAL_TAGS),
         "infer.top_k": COUNT,
         "infer.resize": NOT_NEGATIVE,
     }
 
     def check(self, config: Mapping[str, Any]) -> None:
-        """Nesterov's momentum needs one, and rates fall with the depth in other backbones alone."""
+        """Nesterov's momentum needs one, maps are trained, rates fall with the depth in other backbones."""
         check_nesterov(config["train"])
+        check_warmup(config)
         if config["train"]["layer_decay"] != 1:
             raise ConfigError(
                 f"expected train.layer_decay=1 with method 'bas_localization', got "
@@ -110,6 +116,8 @@ class BASLocalizationMethod(TrainedMethod):
             version=model["version"],
             hidden=model["hidden"],
             pretrained=model["pretrained"],
+            normalize_features=model["normalize_features"],
+            warmup_steps=model["warmup_epochs"] * plan.steps_per_epoch,
         )
         return Training(
             network,

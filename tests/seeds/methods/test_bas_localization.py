@@ -326,3 +326,29 @@ def test_load_reference_names_what_does_not_fit(build):
         network.load_reference(state | {"classifier_loc.1.bias": torch.zeros(1)})
     with pytest.raises(ConfigError, match=r"expected generator.bias of shape \(5,\), got \(7,\)"):
         network.load_reference(state | {"classifier_loc.0.bias": torch.zeros(7)})
+
+
+def test_warm_up_trains_classification_alone(build, batch):
+    network = build(warmup_steps=1).train()
+    tags = F.one_hot(batch[1], 5)
+    first = network.training_losses({"image": batch[0], "tags": tags}, step=0)
+    assert set(first) == {"loss", "classification"}
+    first["loss"].backward()
+    assert network.generator.weight.grad is None
+    assert "area" in network.training_losses({"image": batch[0], "tags": tags}, step=1)
+
+
+def test_a_common_mean_of_the_features_moves_no_map_once_they_are_normalized(build, batch):
+    network = build(normalize_features=True).train()
+    features = network.backbone.extractor(batch[0])
+    raised = features + 3 * torch.rand(1, features.shape[1], 1, 1)
+    maps = [network.generator(network.normalizer(one)) for one in (features, raised)]
+    torch.testing.assert_close(maps[0], maps[1], atol=1e-4, rtol=1e-3)
+    # Every path to a map takes the normalized features.
+    network.eval()
+    chosen = network.seed_maps(batch[0])[torch.arange(4), batch[1]]
+    torch.testing.assert_close(network.maps(batch[0], label=batch[1])[:, 0], chosen)
+    torch.testing.assert_close(network.losses(*batch)["map"][:, 0], chosen)
+    assert not torch.allclose(
+        network.generator(network.backbone.extractor(batch[0])).sigmoid(), network.seed_maps(batch[0])
+    )
