@@ -25,8 +25,8 @@ CALLS = {
     ("data", "voc", "--help"): 0,
     ("run", "sedes", "demo"): 2,
     ("run", "all", "dmeo"): 2,
-    ("data", "folder", "--images", "nowhere"): 1,
-    ("evaluate", "nowhere", "demo"): 1,
+    ("data", "folder", "--images", "nowhere"): 2,
+    ("evaluate", "nowhere", "demo"): 2,
     ("status",): 0,
 }
 

@@ -92,6 +92,7 @@ class DeepLabV2(EncoderDecoder):
         *args: Any,
         train_scales: Sequence[float] = (0.5, 0.75, 1.0),
         label_stride: int = 1,
+        weights: str | None = None,
         **kwargs: Any,
     ) -> None:
         """Build the segmentor.
@@ -102,6 +103,8 @@ class DeepLabV2(EncoderDecoder):
                 any mmsegmentation network does.
             label_stride: the loss is taken on labels thinned to every n-th pixel. The paper takes it at the
                 stride of the logits (8), which also spares most of the loss's time; 1 keeps all pixels.
+            weights: for the stage alone (`segment.given`); plain mmsegmentation passes it over and has
+                ``load_from``.
             kwargs: of mmsegmentation's ``EncoderDecoder``.
 
         Raises:

@@ -5,7 +5,6 @@ _base_ = ["../_base_/voc.py"]
 model = dict(
     _delete_=True,
     type="EncoderDecoder",
-    weights=None,  # file of a trained network, such as one of mmsegmentation's: nothing is trained
     data_preprocessor=dict(
         type="SegDataPreProcessor",
         mean=[123.675, 116.28, 103.53],
