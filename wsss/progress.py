@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import collections
 import contextlib
 import datetime
@@ -10,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Generator, Iterable, Iterator, Sized
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from wsss.distributed import is_main
 from wsss.log import logger, printable
@@ -74,15 +75,19 @@ class Pace:
         return None if total is None or not rate else (total - self.done) / rate
 
 
-class Display(Protocol):
-    """What `track` keeps at the lower end of a terminal: something that rich can draw."""
+class Display(abc.ABC):
+    """What `track` keeps at the lower end of a terminal: something that rich can draw.
 
-    def move(self, done: int) -> None:
-        """Note that ``done`` items are done by now."""
+    Attributes:
+        pace: how far the loop is.
+        ended: whether no item is left.
+    """
 
-    def end(self) -> None:
-        """Note that no item is left."""
+    def __init__(self) -> None:
+        self.pace = Pace()
+        self.ended = False
 
+    @abc.abstractmethod
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Lines as of now."""
 
@@ -143,29 +148,20 @@ def _on_terminal() -> bool:
     return sys.stderr.isatty() and os.environ.get("TERM", "dumb") not in ("dumb", "unknown") and not is_live()
 
 
-class _Line:
+class _Line(Display):
     """One loop on one line: its name, a bar, the count, the rate and the time left."""
 
     def __init__(self, description: str, *, total: int | None, unit: str) -> None:
+        super().__init__()
         self.description = description
         self.total = total
         self.unit = unit
-        self._pace = Pace()
-        self._ended = False
-
-    def move(self, done: int) -> None:
-        """Note that ``done`` items are done by now."""
-        self._pace.move(done)
-
-    def end(self) -> None:
-        """Note that no item is left."""
-        self._ended = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The line as of now."""
         from rich.table import Table
 
-        pace, total = self._pace, self.total
+        pace, total = self.pace, self.total
         rate, left = pace.rate(), pace.left(total)
         count = f"{pace.done}" if total is None else f"{pace.done}/{total}"
         table = Table.grid(padding=(0, 2, 0, 0), expand=True)
@@ -176,10 +172,10 @@ class _Line:
             table.add_column(no_wrap=True, justify="right")
         table.add_row(
             printable(self.description),
-            bar(pace.done, pace.done if self._ended else total),
+            bar(pace.done, pace.done if self.ended else total),
             count,
             "" if rate is None else f"{rate:.3g} {self.unit}/s",
-            f"in {clock(pace.seconds)}" if self._ended else "" if left is None else f"{clock(left)} left",
+            f"in {clock(pace.seconds)}" if self.ended else "" if left is None else f"{clock(left)} left",
         )
         yield table
 
@@ -199,11 +195,11 @@ def _show(iterable: Iterable[_Item], display: Display) -> Generator[_Item, None,
         with live:
             for done, item in enumerate(iterable, start=1):
                 yield item
-                display.move(done)
+                display.pace.move(done)
                 if time.monotonic() - drawn >= _SECONDS_BETWEEN_DRAWINGS:
                     live.refresh()
                     drawn = time.monotonic()
-            display.end()
+            display.ended = True
     finally:
         _state["live"] = False
 

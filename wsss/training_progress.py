@@ -14,7 +14,7 @@ from wsss.distributed import sum_up
 from wsss.draws import WholeBatches
 from wsss.errors import TrainingError
 from wsss.log import logger, printable
-from wsss.progress import COLUMNS, IN_TABLE, Pace, bar, clock, track
+from wsss.progress import COLUMNS, IN_TABLE, Display, bar, clock, track
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -55,7 +55,7 @@ class LossMeans:
         return self._closed
 
 
-class TrainingTable:
+class TrainingTable(Display):
     """One training as a block of lines: epoch, step, rates, time left, and the means of its losses."""
 
     def __init__(
@@ -78,6 +78,7 @@ class TrainingTable:
             steps_per_epoch: steps for one pass over the images.
             images_per_step: over all processes.
         """
+        super().__init__()
         self.description = description
         self.first_step = first_step
         self.steps = steps
@@ -85,24 +86,14 @@ class TrainingTable:
         self.images_per_step = images_per_step
         self.losses = losses
         self.learning_rate: float | None = None
-        self._pace = Pace()
-        self._ended = False
-
-    def move(self, done: int) -> None:
-        """Note that ``done`` steps of this process are done by now."""
-        self._pace.move(done)
-
-    def end(self) -> None:
-        """Note that the training is over."""
-        self._ended = True
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """The block as of now, at most as wide as the terminal."""
         from rich.table import Table
 
         width = min(options.max_width, COLUMNS)
-        left = self._pace.left(self.steps - self.first_step)
-        step = self.first_step + self._pace.done
+        left = self.pace.left(self.steps - self.first_step)
+        step = self.first_step + self.pace.done
         head = Table.grid(padding=(0, 2, 0, 0), expand=True)
         head.width = width
         head.add_column(no_wrap=True)
@@ -111,8 +102,8 @@ class TrainingTable:
         head.add_row(
             printable(self.description),
             bar(step, self.steps),
-            f"in {clock(self._pace.seconds)}"
-            if self._ended
+            f"in {clock(self.pace.seconds)}"
+            if self.ended
             else "time left unknown"
             if left is None
             else f"{clock(left)} left",
@@ -127,7 +118,7 @@ class TrainingTable:
         yield f"step {step}/{self.steps}"
         if self.learning_rate is not None:
             yield f"rate {self.learning_rate:.2e}"
-        rate = self._pace.rate()
+        rate = self.pace.rate()
         if rate is not None:
             yield f"{rate * self.images_per_step:.3g} images/s"
 
