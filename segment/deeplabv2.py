@@ -103,13 +103,17 @@ class DeepLabV2(EncoderDecoder):
                 any mmsegmentation network does.
             label_stride: the loss is taken on labels thinned to every n-th pixel. The paper takes it at the
                 stride of the logits (8), which also spares most of the loss's time; 1 keeps all pixels.
-            weights: for the stage alone (`segment.given`); plain mmsegmentation passes it over and has
-                ``load_from``.
+            weights: None: the stage reads this setting itself (`segment.given`).
             kwargs: of mmsegmentation's ``EncoderDecoder``.
 
         Raises:
-            ValueError: no scale, one that is not positive, or a label stride below 1.
+            ValueError: no scale, one that is not positive, a label stride below 1, or weights.
         """
+        if weights is not None:
+            raise ValueError(
+                f"expected model.weights=None for a network that mmsegmentation builds, got {weights!r}: "
+                "set load_from, or call the stage segment"
+            )
         super().__init__(*args, **kwargs)
         if not train_scales or min(train_scales) <= 0:
             raise ValueError(f"expected positive train_scales, got {list(train_scales)}")

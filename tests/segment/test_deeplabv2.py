@@ -182,6 +182,9 @@ def test_networks_of_timm_learn_under_the_head(name, settings, size):
         pytest.param({"train_scales": ()}, "expected positive train_scales, got []", id="no-scale"),
         pytest.param({"train_scales": (0.0,)}, "expected positive train_scales, got [0.0]", id="zero-scale"),
         pytest.param({"label_stride": 0}, "expected a label_stride of at least 1, got 0", id="label-stride"),
+        pytest.param(
+            {"weights": "a.pth"}, "expected model.weights=None for a network that mmseg", id="weights"
+        ),
     ],
 )
 def test_wrong_settings_are_refused(settings, message):
