@@ -14,7 +14,13 @@ from wsss.config import flatten
 _PLACES = frozenset({"dataset.root", "dataset.labels", "dataset.ground_truth", "baselines", "tuned"})
 
 # Settings that came later, at the value at which all is made as before: they do not make it stale.
-_AS_BEFORE = {"model.weights": None, "infer.geometry": "stretch", "infer.pad_to": None}
+_AS_BEFORE = {
+    "model.weights": None,
+    "infer.split": None,
+    "infer.ten_crops": False,
+    "infer.geometry": "stretch",
+    "infer.pad_to": None,
+}
 
 
 def settings_that_matter(config: Config, neutral: Collection[str] = ()) -> dict[str, Any]:

@@ -145,6 +145,8 @@ def test_the_geometry_is_a_setting_with_two_values(method):
     [
         ("seeds", "bas_plain8_demo", "geometry", "irn"),
         ("seeds", "cam_plain8_demo", "geometry", "irn"),
+        ("seeds", "bas_plain8_demo", "split", "val"),
+        ("seeds", "bcam_plain8_demo_boxes", "ten_crops", True),
         ("refine", "irn_plain8_demo", "pad_to", 512),
     ],
 )
