@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from wsss.archives import unpack_tar
 from wsss.artifacts import voc_palette, write_mask
 from wsss.cli import main
 from wsss.config import load_dataset_settings
@@ -42,8 +43,9 @@ def folder(data, tmp_path):
 
 def content(package, folder):
     with tarfile.open(package) as opened:
-        opened.extractall(folder, filter="data")
-        return opened.getnames()
+        names = opened.getnames()
+    unpack_tar(package, folder)
+    return names
 
 
 @pytest.mark.parametrize("competition", ["comp5", "comp6"])
