@@ -166,6 +166,18 @@ def test_a_grid_becomes_means_over_random_seeds(pages, tmp_path):
     assert table.note == "commit abc; a CPU; `wsss benchmark x.py`"
 
 
+def test_what_rows_share_is_said_once_and_the_rest_row_by_row(pages, work):
+    seeds = json.loads((work / "seeds" / "manifest.json").read_text())
+    for name, code in (("seeds-cam", "abc"), ("seeds-own", "def")):
+        write_seed(work / name / "a.npz", classes=np.array([1]), maps=np.ones((1, 2, 2)), size=(8, 8))
+        write_json(work / name / "manifest.json", {**seeds, "name": name, "code": code})
+    call("--add", work)
+    assert load_tables(pages[0])["run.artifacts"].note == (
+        "a CPU; `wsss run seeds demo --work-dir run`\n\n"
+        "- seeds, seeds-cam: commit abc\n- seeds-own: commit def"
+    )
+
+
 def test_ratios_of_benchmarks_are_a_table(pages):
     row = ["walk", "2.00", "time, dense / ours", 3]
     content = {"machine": "a CPU", "commit": "abc", "beside": "a training", "ratios": [row]}

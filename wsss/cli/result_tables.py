@@ -23,6 +23,7 @@ _REFERENCE = re.compile(r"\{([\w.]+)\|([^{}|]+)\|([^{}|]+)\}")
 _LOOKING_AT_NONE = {column for figures in BASELINES.values() for column in figures.values()}
 # Which threshold a figure rests on, in the order of the stages.
 _THRESHOLDS = ("seed", "background_score", "threshold")
+_PROVENANCE = ("commit", "machine", "command")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Table:
     Attributes:
         columns: their names.
         rows: text or numbers, one for each column.
-        note: a line below it: where its figures come from; "" where the page says so.
+        note: lines below it: where its figures come from; "" where the page says so.
     """
 
     columns: Sequence[str]
@@ -109,7 +110,7 @@ def _tables_of(file: Path) -> dict[str, Table]:
             return _of_grid(content)
         if "ratios" in content:
             columns = ("benchmark", "ratio", "of what", "seconds")
-            note = f"{_note([content])}; beside it: {content['beside']}"
+            note = f"{_note([('', content)])}; beside it: {content['beside']}"
             return {"ratios": Table(columns, content["ratios"], note)}
         return {name: Table(one["columns"], one["rows"]) for name, one in content["tables"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -132,7 +133,9 @@ def _of_artifacts(artifacts: Sequence[Mapping[str, Any]]) -> dict[str, Table]:
         rows.append(
             [one["name"], score, on, "; ".join(filter(None, how)), one["seconds"] and round(one["seconds"])]
         )
-    tables = {"artifacts": Table(("artifact", "mIoU", "on", "how", "seconds"), rows, _note(artifacts))}
+    columns = ("artifact", "mIoU", "on", "how", "seconds")
+    note = _note([(one["name"], one) for one in artifacts])
+    tables = {"artifacts": Table(columns, rows, note)}
     scored = [one for one in artifacts if one["figures"].get("per_class_iou")]
     if scored:
         names = list(dict.fromkeys(name for one in scored for name in one["figures"]["per_class_iou"]))
@@ -163,7 +166,8 @@ def _of_grid(content: Mapping[str, Any]) -> dict[str, Table]:
             if any(same):
                 body.append([name, *([""] if has_masks else ()), "", *(_number(one) for one in same)])
         head = ("method", *(["refine"] if has_masks else ()), "random seeds", *columns)
-        tables[dataset] = Table(head, body, _note([content, *({"commit": row["commit"]} for row in own)]))
+        facts = [(row["method"], {**content, **row}) for row in own]
+        tables[dataset] = Table(head, body, _note(facts))
     return tables
 
 
@@ -184,14 +188,25 @@ def _spread(value: Sequence[float | None] | None) -> str:
     return f"{mean:.1f}" if deviation is None else f"{mean:.1f} ± {deviation:.1f}"
 
 
-def _note(facts: Sequence[Mapping[str, Any]]) -> str:
-    """Commits, machines and commands, each once."""
-    commits, machines, commands = (
-        list(dict.fromkeys(one[key] for one in facts if one.get(key)))
-        for key in ("commit", "machine", "command")
-    )
-    parts = ["commit " + ", ".join(commits)] if commits else []
-    return "; ".join([*parts, *machines, *(f"`{one}`" for one in commands)])
+def _note(rows: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    """Commit, machine and command: what all rows share on one line, then the rest as a list of the rows.
+
+    Args:
+        rows: the name of each row, and the facts of its run.
+    """
+    runs = [{key: one[key] for key in _PROVENANCE if one.get(key)} for _, one in rows]
+    shared = {key: runs[0][key] for key in runs[0] if all(one.get(key) == runs[0][key] for one in runs)}
+    groups: dict[str, dict[str, None]] = {}
+    for (row, _), one in zip(rows, runs, strict=True):
+        rest = _provenance({key: value for key, value in one.items() if key not in shared})
+        groups.setdefault(rest, {})[row] = None
+    lines = [f"- {', '.join(names)}: {rest}" for rest, names in groups.items() if rest]
+    return "\n\n".join(filter(None, (_provenance(shared), "\n".join(lines))))
+
+
+def _provenance(facts: Mapping[str, str]) -> str:
+    shown = {"commit": "commit {}", "command": "`{}`"}
+    return "; ".join(shown.get(key, "{}").format(value) for key, value in facts.items())
 
 
 def _resolved(table: Table, tables: Mapping[str, Table], where: Path) -> Table:

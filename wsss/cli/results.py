@@ -145,12 +145,11 @@ def describe_grid(file: Path) -> dict[str, Any]:
         if row["state"] == "done":
             numbers = {key: float(row[key]) for key in (*FIGURES, *_COUNTS) if row.get(key)}
             absent = {key: None for key in FIGURES if not row.get(key)}
-            done.append({**row, **absent, **numbers, "settings": without_folders(row["settings"])})
+            words = {key: without_folders(row[key]) for key in ("settings", "command")}
+            done.append({**row, **absent, **numbers, **words})
     if not done:
         raise DataError(f"expected rows that are done in {file}, found none: run wsss benchmark again")
-    machines = "; ".join(dict.fromkeys(row.pop("machine") for row in done if row.get("machine")))
-    commands = dict.fromkeys(row.pop("command") for row in done if row.get("command"))
-    return {"machine": machines, "command": without_folders("; ".join(commands)), "grid": done}
+    return {"grid": done}
 
 
 def write_results(file: Path, content: Mapping[str, Any]) -> None:
