@@ -116,9 +116,12 @@ def test_an_override_that_no_job_knows_is_refused(grid_of, tmp_path):
         plan_grid(grid_of(datasets=["demo_boxes"], methods=cam, options=["train.epoch=1"]), tmp_path)
 
 
-def test_segmentation_needs_a_refine_method(grid_of, tmp_path):
-    with pytest.raises(ConfigError, match="expected refine methods for demo, got none"):
-        plan_grid(grid_of(datasets=["demo_boxes", "demo"], methods=["cam"]), tmp_path)
+def test_without_a_refine_method_seeds_alone_are_made_and_scored(grid_of, tmp_path, in_this_process):
+    grid = grid_of(datasets=["demo"], methods={"cam": {"config": "cam_plain8_demo.py"}})
+    (row,) = run(grid, tmp_path / "out")
+    assert [command[:2] for command in in_this_process] == [["run", "seeds"]]
+    assert (row["state"], row["refine"], row["masks mIoU"]) == ("done", "", None)
+    assert 0 < row["seeds mIoU, oracle"] < 100
 
 
 def test_the_plan_of_a_segmentation_set_chains_the_stages(grid_of, tmp_path):

@@ -61,7 +61,7 @@ class Cell:
         method: name on the axis of seed methods.
         random_seed: of all stages.
         jobs: in the order in which they run.
-        rows: name of the refine method, "" for boxes -> what the jobs of this row of the table make.
+        rows: name of the refine method, "" for seeds alone -> what the jobs of this row of the table make.
         options: overrides -> why no stage knows them; None where one does.
     """
 
@@ -81,17 +81,10 @@ def plan_grid(grid: Grid, out: Path) -> list[Cell]:
         out: folder of all artifacts: ``out/DATASET/KIND-METHOD-SEED[-REFINE]``.
 
     Raises:
-        ConfigError: a data set that there is no preset for, masks that no refine method was named for, or an
-            override that no job knows.
+        ConfigError: a data set that there is no preset for, or an override that no job knows.
     """
-    boxes = {one.name: is_localization(one.name) for one in grid.datasets}
-    without = [name for name in boxes if not boxes[name]]
-    if without and not grid.refine:
-        raise ConfigError(
-            f"expected refine methods for {', '.join(without)}, got none: add refine=dict(irn=dict())"
-        )
     cells = [
-        _Planner(grid, dataset, method, random_seed, out / dataset.name).cell(boxes[dataset.name])
+        _Planner(grid, dataset, method, random_seed, out / dataset.name).cell()
         for dataset in grid.datasets
         for method in grid.methods
         for random_seed in grid.random_seeds
@@ -119,12 +112,14 @@ class _Planner:
         )
         self.options: dict[str, str | None] = {}
 
-    def cell(self, has_boxes: bool) -> Cell:
+    def cell(self) -> Cell:
         seeds = self._stage("seeds", self.method, self.name, {}, self.shared)
         jobs, rows = [seeds], dict[str, tuple[Path, ...]]()
+        has_boxes = is_localization(self.dataset.name)
         if has_boxes:
             jobs.append(self._boxes(seeds))
-            rows[""] = (seeds.makes, jobs[-1].makes)
+        if has_boxes or not self.grid.refine:
+            rows[""] = tuple(one.makes for one in jobs)
         for refine in () if has_boxes else self.grid.refine:
             name = f"{self.name}-{refine.name}"
             options = (*self.shared, *named_options("refine", refine.options))

@@ -1,0 +1,18 @@
+# wsss benchmark benchmarks/grids/bas_r18_animals.py
+# One setting of BAS at a time, on ResNet18 with voc_animals: 664 steps of 16 crops of 192, in bfloat16.
+# About ten minutes a row on one CPU core with AMX.
+datasets = ["voc_animals"]
+methods = dict(
+    bas=dict(config="bas_r18_{dataset}.py"),
+    area_0_8=dict(config="bas_r18_{dataset}.py", options=["model.loss_weights.area=0.8"]),
+    area_1_8=dict(config="bas_r18_{dataset}.py", options=["model.loss_weights.area=1.8"]),
+    guidance_0_05=dict(config="bas_r18_{dataset}.py", options=["model.loss_weights.guidance=0.05"]),
+    guidance_1=dict(config="bas_r18_{dataset}.py", options=["model.loss_weights.guidance=1.0"]),
+    cut_2=dict(config="bas_r18_{dataset}.py", options=["model.cut=2"]),
+    warmup_2=dict(config="bas_r18_{dataset}.py", options=["model.warmup_epochs=2"]),
+    epochs_8=dict(config="bas_r18_{dataset}.py", options=["train.epochs=8", "model.warmup_epochs=2"]),
+    foreground=dict(config="bas_r18_{dataset}.py", options=["model.foreground=True", "infer.fuse=average"]),
+    cam=dict(config="cam_r18_{dataset}.py"),
+)
+random_seeds = [0]
+options = ["seeds.infer.split=animals_train", "seeds.train.amp=bf16", "seeds.infer.amp=bf16"]
