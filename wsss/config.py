@@ -4,13 +4,13 @@ import ast
 import dataclasses
 import difflib
 import functools
-import runpy
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from mmengine.config import Config
 
+from wsss.config_layers import DELETE, Layer, origin_of, read_layers, without_deleted
 from wsss.errors import ConfigError
 from wsss.presets import CONFIG_DIR, find_config
 from wsss.thresholds import TAGS, Threshold
@@ -18,8 +18,6 @@ from wsss.thresholds import TAGS, Threshold
 COMMAND_LINE = "--cfg-options"
 # Tables whose keys are no settings of the stage; data sets check theirs themselves.
 _FREE_TABLES = ("dataset", "baselines", "tuned")
-# In a table of a config: nothing of the table below it is kept (mmengine's word).
-_DELETE = "_delete_"
 
 
 class Described(Protocol):
@@ -53,21 +51,29 @@ class Settings:
         file: the file that it was loaded from; None: a program made it.
         options: the overrides that were applied to it, without a stage's name before them.
         unused: overrides that name no setting of this config, with the message that says so.
-        common: the file with the settings that all methods of the stage share.
+        layers: where values come from, the stronger ones first: the file and what it inherits, the method's
+            defaults, those that all methods of the stage share.
     """
 
     config: Config
     file: Path | None = None
     options: tuple[str, ...] = ()
     unused: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    common: Path | None = None
+    layers: Sequence[Layer] = ()
 
     @functools.cached_property
     def sources(self) -> Mapping[str, str]:
-        """Dotted name -> where the value comes from, as `value_sources` gives it."""
-        if self.file is None:
-            return {name: "program" for name, _ in flatten(self.config)}
-        return value_sources(self.file, self.config, self.options, common=self.common)
+        """Dotted name of each setting -> where its value comes from.
+
+        The file that set it last, relative to the folder of configs where it lies there, ``--cfg-options``,
+        ``method NAME`` for the default of a method, or ``program``.
+        """
+        overridden = tuple(f"{option.partition('=')[0]}." for option in self.options)
+        layers = self.layers or [("program", self.config)]
+        return {
+            name: COMMAND_LINE if f"{name}.".startswith(overridden) else origin_of(name, layers)
+            for name, _ in flatten(self.config)
+        }
 
     def threshold(self, name: str) -> Threshold:
         """The value of a setting as a threshold; who chose it follows from where the value comes from.
@@ -115,9 +121,11 @@ def load_settings(
     # The method may be chosen by an override, and decides which other keys there are.
     chosen = Config(merge(base.to_dict(), {"method": config.method} if "method" in config else {}))
     apply_options(chosen, [option for option in options if option.partition("=")[0] == "method"])
-    defaults = merge(base.to_dict(), stage.defaults(chosen))
+    own = stage.defaults(chosen)
+    defaults = merge(base.to_dict(), own)
     _check_keys(config, defaults, file, stage)
-    config = Config(merge(defaults, config.to_dict()))
+    layers = read_layers(file)
+    config = Config(merge(without_deleted(defaults, layers), config.to_dict()))
     unused: dict[str, str] = {}
     for option in options:
         try:
@@ -129,7 +137,8 @@ def load_settings(
             method = config.get("method")
             unused[option] = str(error) if is_own_table else _with_owners(str(error), key, stage, method)
     used = tuple(option for option in options if option not in unused)
-    return Settings(config, file, used, unused, common)
+    layers += [(f"method {config.get('method')}", own), *read_layers(common)]
+    return Settings(config, file, used, unused, layers)
 
 
 def load_config(
@@ -183,8 +192,8 @@ def merge(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
             merged[key] = value
             continue
         old = merged.get(key)
-        own = {name: one for name, one in value.items() if name != _DELETE}
-        merged[key] = merge(old if isinstance(old, Mapping) and not value.get(_DELETE) else {}, own)
+        own = {name: one for name, one in value.items() if name != DELETE}
+        merged[key] = merge(old if isinstance(old, Mapping) and not value.get(DELETE) else {}, own)
     return merged
 
 
@@ -269,54 +278,6 @@ def apply_options(config: Config, options: Sequence[str], *, owned: Mapping[str,
         config.merge_from_dict({name: value})
 
 
-def value_sources(
-    file: Path, config: Mapping[str, Any], options: Sequence[str] = (), *, common: Path | None = None
-) -> dict[str, str]:
-    """Where each value of a resolved config comes from.
-
-    Args:
-        file: the config file that it was loaded from.
-        config: the resolved config.
-        options: the overrides that were applied.
-        common: the file with defaults for what neither the config nor its method sets.
-
-    Returns:
-        Dotted name -> the file that set it last, relative to the folder of configs where it lies there,
-        ``--cfg-options``, or ``method NAME`` for the default of a method.
-    """
-    overridden = [option.partition("=")[0] for option in options]
-    layers = list(_layers(file.resolve()))
-    fallback = [] if common is None else list(_layers(common))
-
-    def source(name: str) -> str:
-        if any(f"{name}.".startswith(f"{one}.") for one in overridden):
-            return COMMAND_LINE
-        found = next((path for path, own in layers if _sets(own, name.split("."))), None)
-        if found is None:
-            found = next((path for path, own in fallback if _sets(own, name.split("."))), None)
-        if found is None:
-            return f"method {config.get('method')}"
-        return str(found.relative_to(CONFIG_DIR) if found.is_relative_to(CONFIG_DIR) else found)
-
-    return {name: source(name) for name, _ in flatten(config)}
-
-
-def _layers(file: Path) -> Iterator[tuple[Path, Mapping[str, Any]]]:
-    """A config file and what it inherits from, the stronger ones first, each with what it sets itself."""
-    own = runpy.run_path(str(file))
-    yield file, own
-    bases = own.get("_base_", ())
-    for base in reversed([bases] if isinstance(bases, str) else bases):
-        yield from _layers((file.parent / base).resolve())
-
-
-def _sets(own: Any, parts: Sequence[str]) -> bool:
-    """Whether a nested table names a setting, or puts something else in its place."""
-    if not parts or not isinstance(own, Mapping):
-        return True
-    return parts[0] in own and _sets(own[parts[0]], parts[1:])
-
-
 def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
     """Leaves of a nested config as (dotted name, value); lists are leaves, and so are empty tables."""
     for key, value in config.items():
@@ -334,7 +295,7 @@ def _check_keys(config: Mapping[str, Any], defaults: Mapping[str, Any], file: Pa
     other = tuple(f"{name}." for name in _tables_of_another_type(config, defaults))
     for name, value in flatten(config):
         parts = name.split(".")
-        if parts[0] in _FREE_TABLES or parts[-1] == _DELETE or name.startswith(other):
+        if parts[0] in _FREE_TABLES or parts[-1] == DELETE or name.startswith(other):
             continue
         if name not in known:
             message = f"expected a known key, got {name!r} in {file}: {_nearest(name, list(known))}"

@@ -12,8 +12,8 @@ import pytest
 
 from refine.methods import check_settings
 from wsss.artifacts import open_artifact, read_mask, write_seed
-from wsss.cli.stages import load_config
-from wsss.config import value_sources
+from wsss.cli.stages import load_config, load_stage
+from wsss.config import load_settings
 from wsss.datasets import DemoDataSet
 from wsss.errors import ConfigError
 from wsss.paths import PROJECT_ROOT
@@ -107,8 +107,7 @@ def test_wrong_settings_are_refused_in_one_line(installed, option, message):
 
 
 def test_settings_are_shown_with_the_method_that_has_them(installed):
-    config = load_config("refine", "demo", path=installed)
-    assert config.infer.sure == 0.8
-    sources = value_sources(installed, config)
-    assert sources["infer.sure"] == "method grabcut"
-    assert sources["infer.threshold"] == str(installed)
+    settings = load_settings(load_stage("refine"), "demo", path=installed)
+    assert settings.config.infer.sure == 0.8
+    assert settings.sources["infer.sure"] == "method grabcut"
+    assert settings.sources["infer.threshold"] == str(installed)

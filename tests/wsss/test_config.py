@@ -1,9 +1,19 @@
 """Configs: every preset loads, and no misspelt key passes."""
 
+import functools
+import runpy
+
 import pytest
 
 from wsss.cli.stages import STAGES, load_config, load_stage
-from wsss.config import CONFIG_DIR, apply_options, flatten, load_dataset_settings, load_settings, options_of
+from wsss.config import (
+    CONFIG_DIR,
+    apply_options,
+    flatten,
+    load_dataset_settings,
+    load_settings,
+    options_of,
+)
 from wsss.errors import ConfigError
 
 PRESETS = sorted(file for file in CONFIG_DIR.glob("[!_]*/*.py"))
@@ -64,7 +74,9 @@ def test_a_table_of_another_type_has_settings_of_its_own(tmp_path):
     file.write_text(
         head + 'optim_wrapper = dict(optimizer=dict(_delete_=True, type="Adam", lr=1e-3, betas=(0.9, 0.9)))\n'
     )
-    assert load_config("segment", "demo", path=file).optim_wrapper.optimizer.betas == (0.9, 0.9)
+    # Of the file below and of the defaults below that nothing is left: Adam knows no momentum.
+    optimizer = load_config("segment", "demo", path=file).optim_wrapper.optimizer
+    assert optimizer == {"type": "Adam", "lr": 1e-3, "betas": (0.9, 0.9)}
     # Its neighbours are checked as before, and so is the same table with the type of the default.
     file.write_text(head + 'optim_wrapper = dict(optimizer=dict(_delete_=True, type="Adam"), clip=1)\n')
     with pytest.raises(ConfigError, match=r"got 'optim_wrapper\.clip'"):
@@ -72,6 +84,16 @@ def test_a_table_of_another_type_has_settings_of_its_own(tmp_path):
     file.write_text(head + "optim_wrapper = dict(optimizer=dict(betas=(0.9, 0.9)))\n")
     with pytest.raises(ConfigError, match=r"got 'optim_wrapper\.optimizer\.betas'"):
         load_config("segment", "demo", path=file)
+
+
+def test_a_file_with_substitutions_of_mmengine_has_sources(tmp_path):
+    file = tmp_path / "mine.py"
+    base = CONFIG_DIR / "seeds" / "demo.py"
+    file.write_text(f'_base_ = ["{base}"]\ntrain = dict(crop={{{{_base_.train.resize}}}})\n')
+    settings = load_settings(load_stage("seeds"), "demo", path=file)
+    assert settings.config.train.crop == settings.config.train.resize
+    assert settings.sources["train.crop"] == str(file)
+    assert settings.sources["train.batch_size"] == "_base_/seeds.py"
 
 
 def test_absent_and_broken_files_are_named(tmp_path):
@@ -110,6 +132,31 @@ def test_every_value_has_a_source(tmp_path):
     assert sources["train.resize"] == "_base_/seeds_plain8.py"
     assert sources["train.batch_size"] == "_base_/seeds.py"
     assert sources["model.cut"] == "method bas"
+
+
+@pytest.mark.parametrize("file", PRESETS, ids=lambda file: f"{file.parent.name}/{file.stem}")
+def test_the_source_of_a_value_holds_that_value(file):
+    stage = load_stage(file.parent.name)
+    settings = load_settings(stage, file.stem)
+    defaults = stage.defaults(settings.config)
+
+    @functools.cache
+    def table_of(source):
+        return defaults if source.startswith("method ") else runpy.run_path(str(CONFIG_DIR / source))
+
+    def value_in(source, name):
+        return functools.reduce(lambda table, key: table[key], name.split("."), table_of(source))
+
+    for name, value in flatten(settings.config):
+        if value != {}:
+            assert value_in(settings.sources[name], name) == value, (name, settings.sources[name])
+
+
+def test_defaults_of_a_method_come_before_those_of_all_methods():
+    file = CONFIG_DIR / "seeds" / "ornet_mbv1_voc_boxes.py"
+    sources = load_settings(load_stage("seeds"), "voc_boxes", path=file).sources
+    assert sources["train.optimizer"] == sources["infer.threshold"] == "method ornet"
+    assert sources["train.num_workers"] == "_base_/seeds.py"
 
 
 def threshold(name, *options, stage="refine", dataset="voc"):
