@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from seeds.losses import background_share, multi_label_classification_loss
+from seeds.losses import background_share, full_precision, multi_label_classification_loss
 from wsss.backbones import LEVELS, Backbone, BatchNormMode, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
 
@@ -151,7 +151,7 @@ class BASNet(nn.Module):
         maps = self.generator(features)
         if self.foreground_generator is not None:
             maps = torch.cat([maps, self.foreground_generator(features)], dim=1)
-        return maps.sigmoid()
+        return full_precision(maps).sigmoid()
 
     def maps_and_cam(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`seed_maps`, and the classifier's class map (B, C, h', w') >= 0 by one more pass of the tail."""
@@ -184,7 +184,7 @@ class BASNet(nn.Module):
         class_map = self.classify(features)
         logit = class_map.mean(dim=(2, 3))
         normalized = self.normalizer(features)
-        drawn_map = _pick(self.generator(normalized).sigmoid(), drawn_class)
+        drawn_map = full_precision(_pick(self.generator(normalized), drawn_class)).sigmoid()
         background_logit = self._background_logit(features, drawn_map)
         share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
         guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
@@ -199,7 +199,7 @@ class BASNet(nn.Module):
             "image_background": share.detach(),
         }
         if self.foreground_generator is not None:
-            agnostic = self.foreground_generator(normalized).sigmoid()
+            agnostic = full_precision(self.foreground_generator(normalized)).sigmoid()
             terms |= self._foreground_losses(agnostic, features, class_map, logit, tags)
         return terms
 
@@ -264,7 +264,7 @@ class BASNet(nn.Module):
         path = nn.Sequential(*self._tail(), self.classifier)
         constants = {name: parameter.detach() for name, parameter in path.named_parameters()}
         constants |= {name: buffer.clone() for name, buffer in path.named_buffers()}
-        erased = features.detach() * (1 - drawn_map)
+        erased = features.detach() * (1 - drawn_map).to(features.dtype)
         return functional_call(path, constants, (erased,)).mean(dim=(2, 3))
 
     def _foreground_losses(

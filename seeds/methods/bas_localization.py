@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from seeds.localization_backbones import build_localization_backbone, check_shapes
 from seeds.localization_maps import evaluating, map_of_class, mean_map_of_best
-from seeds.losses import background_share
+from seeds.losses import background_share, full_precision
 from wsss.errors import ConfigError
 
 
@@ -127,7 +127,7 @@ class LocalizationBAS(nn.Module):
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """Foreground map of every class: (B, 3, H, W) -> (B, C, H / 8, W / 8) in [0, 1]; no tail is run."""
-        return self.generator(self.normalizer(self.backbone.extractor(image))).sigmoid()
+        return self._foreground_maps(self.backbone.extractor(image))
 
     def maps(self, image: Tensor, *, top_k: int = 1, label: Tensor | None = None) -> Tensor:
         """Foreground map of each image, in evaluation mode whatever mode the network is in.
@@ -153,7 +153,7 @@ class LocalizationBAS(nn.Module):
                 self._check_label(image, label)
                 return map_of_class(self.normalizer(features), self.generator, label)
             logit = self._class_map(features).mean(dim=(2, 3))
-            return mean_map_of_best(self.generator(self.normalizer(features)).sigmoid(), logit, top_k=top_k)
+            return mean_map_of_best(self._foreground_maps(features), logit, top_k=top_k)
 
     def losses(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
         """All terms of one training step.
@@ -280,6 +280,10 @@ class LocalizationBAS(nn.Module):
         """The layers that no pretrained weights exist for."""
         heads = [*self.classifier, self.generator]
         return [module for module in heads if isinstance(module, nn.Conv2d)]
+
+    def _foreground_maps(self, features: Tensor) -> Tensor:
+        """Foreground map of every class: (B, N, h, w) -> (B, C, h, w) in [0, 1]."""
+        return full_precision(self.generator(self.normalizer(features))).sigmoid()
 
     def _class_map(self, features: Tensor) -> Tensor:
         return self.classifier(self.backbone.tail(features))

@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seeds.contract import parameter_groups
+from seeds.losses import full_precision
 from seeds.methods.bcam_maps import (
     attention_pool,
-    full_precision,
     judge,
     pixel_attention,
     pooled_gradient_maps,

@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seeds.losses import full_precision
+
 
 def pooled_gradient_maps(
     features: Tensor,
@@ -86,11 +88,6 @@ def attention_pool(features: Tensor, attention: Tensor) -> Tensor:
 def judge(classifier: nn.Conv2d, pooled: Tensor) -> Tensor:
     """Logits (B, C) of pooled features (B, N)."""
     return F.linear(pooled, classifier.weight.flatten(1), classifier.bias)
-
-
-def full_precision(values: Tensor) -> Tensor:
-    """Half precision to float32."""
-    return values.float() if values.dtype in (torch.float16, torch.bfloat16) else values
 
 
 def _gradient_times_mean(attention: Tensor, score: Tensor, norm: Tensor, alike: Tensor) -> Tensor:

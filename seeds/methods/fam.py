@@ -31,7 +31,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seeds.losses import multi_label_classification_loss
+from seeds.losses import full_precision, multi_label_classification_loss
 from wsss.backbones import Backbone, build_backbone
 from wsss.errors import ConfigError
 
@@ -213,9 +213,9 @@ class FAM(nn.Module):
     def forward(self, image: Tensor) -> FAMOutput:
         """Logits, map and parts of an image batch (B, 3, H, W), normalized."""
         features = self.backbone(image)[-1]
-        foreground = self.scorer(features).sigmoid()
-        seen = features * foreground
-        part_maps = self.parts(seen).sigmoid()
+        foreground = full_precision(self.scorer(features)).sigmoid()
+        seen = features * foreground.to(features.dtype)
+        part_maps = full_precision(self.parts(seen)).sigmoid()
         parts = pool_parts(features if self.assumptions.pool_from == "input" else seen, part_maps)
         shares = self.importance(parts).softmax(dim=1)
         return FAMOutput(self.classifier((shares * parts).sum(dim=1)), foreground, parts)
@@ -226,7 +226,7 @@ class FAM(nn.Module):
 
     def seed_maps(self, image: Tensor) -> Tensor:
         """The class-agnostic map M: (B, 3, H, W) normalized -> (B, 1, h, w) in (0, 1); no class is asked."""
-        return self.scorer(self.backbone(image)[-1]).sigmoid()
+        return full_precision(self.scorer(self.backbone(image)[-1])).sigmoid()
 
     def losses(self, image: Tensor, tags: Tensor) -> dict[str, Tensor]:
         """All terms of one training step, unweighted.

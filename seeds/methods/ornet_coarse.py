@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from seeds.losses import multi_label_classification_loss
+from seeds.losses import full_precision, multi_label_classification_loss
 from wsss.backbones import Backbone, build_backbone
 from wsss.errors import ConfigError
 
@@ -79,7 +79,7 @@ class LowLevelGenerator(nn.Module):
             skip = skips.pop()
             raised = F.interpolate(feature, skip.shape[2:], mode="bilinear", align_corners=False)
             feature = block(torch.cat([skip, raised], dim=1))
-        attention = self.norm(self.attention(feature)).sigmoid()
+        attention = full_precision(self.norm(self.attention(feature))).sigmoid()
         return feature, attention, self.auxiliary(feature).mean(dim=(2, 3))
 
     def refined(self) -> list[nn.Module]:

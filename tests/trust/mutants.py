@@ -207,8 +207,8 @@ MUTANTS = (
     Mutant(
         "BAS: gradient into the whole image's logit",
         "seeds/losses.py",
-        "_full_precision(whole_logit).detach().relu()",
-        "_full_precision(whole_logit).relu()",
+        "full_precision(whole_logit).detach().relu()",
+        "full_precision(whole_logit).relu()",
         ("tests/seeds/test_losses.py",),
     ),
     Mutant(
