@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/bas_localization_inception_v3_cub/seeds cub --threshold 0.1 --data-root ...
 # Paper, test, Top-1 / Top-5 / GT-known: 72.09 / 88.11 / 94.63.
 # The conference's: --cfg-options model.version=cvpr22 train.epochs=100
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/cub.py"]
 method = "bas_localization"
 model = dict(backbone="inception_v3", alpha=0.5, beta=1.0)

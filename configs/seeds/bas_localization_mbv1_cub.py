@@ -3,7 +3,7 @@
 # Paper, test, Top-1 / Top-5 / GT-known: 70.54 / 86.71 / 93.04.
 # The conference's: --cfg-options model.version=cvpr22 model.beta=1.5 train.epochs=100 infer.top_k=200
 # infer.threshold=0.15
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/cub.py"]
 method = "bas_localization"
 model = dict(backbone="mobilenetv1", alpha=0.5, beta=1.9)

@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/bas_localization_mbv1_ilsvrc/seeds ilsvrc --threshold 0.5 --data-root ...
 # Paper, test, Top-1 / Top-5 / GT-known: 53.05 / 66.68 / 72.03.
 # The conference's: --cfg-options model.version=cvpr22_ilsvrc
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/ilsvrc.py"]
 method = "bas_localization"
 model = dict(backbone="mobilenetv1", alpha=0.5, beta=1.5)

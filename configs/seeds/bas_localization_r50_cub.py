@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/bas_localization_r50_cub/seeds cub --threshold 0.1 --data-root ...
 # Paper, test, Top-1 / Top-5 / GT-known: 76.75 / 90.04 / 95.41.
 # The conference's: --cfg-options model.version=cvpr22 model.beta=1.2 train.epochs=100 infer.threshold=0.15
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/cub.py"]
 method = "bas_localization"
 model = dict(backbone="resnet50", alpha=0.5, beta=1.5)

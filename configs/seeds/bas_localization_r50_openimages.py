@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/bas_localization_r50_openimages/seeds openimages --data-root ...
 # Paper, test: PIoU 50.72, PxAP 66.86. The code's table says 50 epochs;
 # as published it runs 120 unless told otherwise.
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/openimages.py"]
 method = "bas_localization"
 model = dict(backbone="resnet50", alpha=0.5, beta=1.5)

@@ -1,7 +1,6 @@
 # tools/run_stage.sh seeds folder --data-root IMAGES
-# Your own images on a network that a CPU can train, from ImageNet weights that are downloaded once. Expected:
-# whatever your data give; nothing was measured on them. With a GPU, model.backbone=resnet50 train.resize=512
-# train.crop=448 are the settings of the paper.
+# Your own images on a network that a CPU can train, from ImageNet weights that are downloaded once.
+# With a GPU, model.backbone=resnet50 train.resize=512 train.crop=448 are the paper's.
 _base_ = ["../_base_/folder.py", "../_base_/seeds_mbv1.py"]
 method = "bas"
 model = dict(warmup_epochs=3, normalize_features=True)

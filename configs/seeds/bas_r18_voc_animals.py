@@ -1,5 +1,5 @@
 # tools/run_stage.sh seeds voc_animals --config configs/seeds/bas_r18_voc_animals.py --work-dir work/r18
-# A third of the time of bas_r50_voc_animals.py, for trials of one setting at a time.
+# A third of the time of bas_r50_voc_animals.py, for trials of one setting at a time. Not measured by us yet.
 _base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "bas"
 model = dict(

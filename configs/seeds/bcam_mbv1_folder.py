@@ -1,7 +1,7 @@
 # tools/run_stage.sh seeds bcam_mbv1_folder --data-root IMAGES
 # tools/run_stage.sh refine bcam_folder --data-root IMAGES --seeds work/bcam_mbv1_folder/seeds
 # Masks of your own images without any threshold: a pixel is a class's where the classifier of objects beats
-# that of backgrounds. On a network that a CPU can train. Expected: whatever your data give.
+# that of backgrounds. On a network that a CPU can train.
 _base_ = ["../_base_/folder.py"]
 method = "bcam"
 model = dict(backbone="mobilenetv1_100", heads=20)

@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/bcam_r50_cub/seeds cub --data-root ...
 # Paper, test: Top-1 70.8, MaxBoxAcc 90.10 at IoU .5, MaxBoxAccV2 82.90.
 # The authors' code for ResNet50; their seed is 4.
-# Not measured by us: it takes a GPU, nobody counted the hours.
+# Not measured by us: it takes a GPU.
 _base_ = ["../_base_/cub.py"]
 method = "bcam"
 model = dict(backbone="resnet50", layout="cub", heads=100)

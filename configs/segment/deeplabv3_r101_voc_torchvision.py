@@ -1,7 +1,7 @@
 # tools/run_stage.sh segment voc --config configs/segment/deeplabv3_r101_voc_torchvision.py --variant released
 # torchvision's DeepLabV3, trained on pixel labels of VOC's classes in COCO; its file put at the path below by
 # hand: nothing is trained. torchvision has 67.4 on COCO's val with VOC's labels, and no figure for VOC (not
-# measured by us: no such file was at hand). ResNet50: model.backbone.name=resnet50 and its own file.
+# measured by us yet). ResNet50: model.backbone.name=resnet50 and its own file.
 _base_ = ["../_base_/voc.py"]
 infer = dict(scales=(1.0,), flip=False)  # as torchvision scores it
 model = dict(
