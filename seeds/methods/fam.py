@@ -326,7 +326,9 @@ def diversity_loss(parts: Tensor) -> Tensor:
         raise ValueError(f"expected at least two parts, got {count}")
     # The norm's floor would be rounded to 0 in half precision.
     direction = F.normalize(parts.to(torch.promote_types(parts.dtype, torch.float32)), dim=2)
-    cosines = direction @ direction.transpose(1, 2)
+    # Parts are much alike at first, and what little tells them apart is lost in half precision.
+    with torch.autocast(parts.device.type, enabled=False):
+        cosines = direction @ direction.transpose(1, 2)
     others = ~torch.eye(count, dtype=torch.bool, device=parts.device)
     return cosines[:, others].mean()
 

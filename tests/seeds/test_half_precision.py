@@ -1,9 +1,9 @@
-"""Maps under automatic mixed precision: a sigmoid that is nearly 1 still has a gradient."""
+"""Under automatic mixed precision: what is nearly 1 still has a gradient, and the right one."""
 
 import pytest
 import torch
 
-from seeds.methods.fam import FAM
+from seeds.methods.fam import FAM, diversity_loss
 from seeds.methods.ornet import CoarseModel
 from seeds.model import BASNet
 
@@ -52,3 +52,16 @@ def test_a_map_that_is_nearly_full_can_shrink(build, dtype):
         slope = torch.tensor(LOGIT).sigmoid() * (1 - torch.tensor(LOGIT).sigmoid())
         # bfloat16 has 8 bits.
         assert logit.grad.float().sum().item() == pytest.approx(slope.item(), rel=0.02)
+
+
+def test_parts_that_are_much_alike_have_the_gradient_of_full_precision():
+    random = torch.Generator().manual_seed(0)
+    alike = torch.ones(2, 5, 64) + 0.01 * torch.randn(2, 5, 64, generator=random)
+    gradients = []
+    for enabled in (False, True):
+        parts = alike.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            loss = diversity_loss(parts)
+        loss.backward()
+        gradients.append(parts.grad)
+    torch.testing.assert_close(gradients[1], gradients[0])
