@@ -1,5 +1,6 @@
 """Seeds from a trained network: maps over scales and flips, published at stride 4."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -246,7 +247,10 @@ def image_logits(network: Any, image: Tensor, settings: Mapping[str, Any]) -> Te
     with torch.autocast(image.device.type, dtype=amp, enabled=amp is not None):
         logits: Tensor = network.logits(batch.to(memory_format=torch.channels_last))
     logits = logits.float()
-    return logits.softmax(dim=1).mean(dim=0).log() if by_crops else logits.mean(dim=0)
+    if not by_crops:
+        return logits.mean(dim=0)
+    # Not the log of a mean of shares: a share below 1e-38 would be 0, and its log no number to publish.
+    return logits.log_softmax(dim=1).logsumexp(dim=0) - math.log(len(logits))
 
 
 @torch.no_grad()

@@ -226,3 +226,12 @@ def test_ten_crops_of_an_image_of_its_own_size_have_that_size():
     image = torch.full((1, 3, 28, 35), 0.25)
     logits = image_logits(Corner(), image, settings(ten_crops=True))
     torch.testing.assert_close(logits.exp(), torch.tensor([0.5, 0.5]))
+
+
+def test_ten_crops_of_a_sure_network_are_finite():
+    class Sure(Corner):
+        def logits(self, image):
+            return torch.tensor([[0.0, 300.0, -50.0]]).expand(len(image), 3)
+
+    logits = image_logits(Sure(), torch.zeros(1, 3, 28, 28), settings(ten_crops=True))
+    torch.testing.assert_close(logits, torch.tensor([-300.0, 0.0, -350.0]))
