@@ -1,6 +1,7 @@
 """The page of a work folder: what it says, and what it leaves out."""
 
 import base64
+import functools
 import io
 import re
 
@@ -12,6 +13,7 @@ from wsss.artifacts import atomic_write, open_artifact, voc_palette, write_json,
 from wsss.datasets import FolderDataSet
 from wsss.errors import ArtifactError
 from wsss.report import write_report
+from wsss.report.charts import draw_losses, svg
 from wsss.report.compare import compare_figures, differing_settings, pair_up
 from wsss.report.curves import read_losses, read_warnings
 from wsss.report.entries import open_entries
@@ -233,6 +235,22 @@ def test_embedded_pictures_are_small_and_exact():
     assert pixels[10, 10].tolist() == [*voc_palette()[3], 255]
     assert pixels[40, 10, 3] == 0
     assert pixels[10, 97].tolist() == [255, 255, 255, 255]
+
+
+def test_losses_far_apart_have_an_axis_in_plain_numbers():
+    terms = {"loss": [(1, 9.0), (2, 2.0)], "area": [(1, 0.09), (2, 0.01)]}
+    drawn = svg(functools.partial(draw_losses, terms=terms), size=(5, 3), title="losses")
+    texts = re.findall(r"<text[^>]*>([^<]*)</text>", drawn)
+    assert {"0.01", "0.1", "1", "loss", "area"} <= set(texts)
+    assert not [one for one in texts if "$" in one]
+
+
+def test_a_loss_of_one_term_is_drawn_once():
+    points = [(1, 2.0), (2, 1.0)]
+    terms = {"loss": points, "decode.loss": list(points)}
+    drawn = svg(functools.partial(draw_losses, terms=terms), size=(5, 3), title="losses")
+    assert ">loss</text>" in drawn
+    assert "decode.loss" not in drawn
 
 
 def test_losses_are_those_of_the_last_run(tmp_path):

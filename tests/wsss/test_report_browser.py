@@ -110,17 +110,31 @@ def test_a_picture_is_enlarged_and_left_by_keys(page):
     assert dialog.is_displayed()
     assert find(page, "#large .stack").size["width"] > small
     assert find(page, "#large b").text == "a"
+    assert find(page, "#large #layers").is_displayed()
+    assert find(page, "#large .legend").is_displayed()
     press(page, "\ue014")  # to the right
     assert find(page, "#large b").text == NASTY
     press(page, "\ue00c")  # Escape
     assert not dialog.is_displayed()
     assert find(page, "#tools #layers").is_displayed()
+    assert find(page, "#tools .legend").is_displayed()
 
 
 @pytest.mark.parametrize("width", [360, 1300])
 def test_nothing_sticks_out_of_the_window(page, width):
     set_width(page, width)
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_on_a_phone_pictures_come_first_two_in_a_row(page):
+    set_width(page, 390)
+    page.refresh()
+    assert not find(page, "#layers").is_displayed()
+    assert find(page, "#count").text == "2 images"
+    first, second = page.find_elements("css selector", ".card")
+    assert first.location["y"] == second.location["y"]
+    find(page, "#tools > summary").click()
+    assert find(page, "#layers").is_displayed()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

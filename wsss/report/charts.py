@@ -8,6 +8,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from wsss.log import printable
 from wsss.report.curves import Curve
@@ -94,12 +95,18 @@ def draw_threshold_curves(axes: Axes, curves: Sequence[Curve]) -> None:
 def draw_losses(axes: Axes, terms: Mapping[str, Sequence[tuple[int, float]]]) -> None:
     """Terms of a loss over the steps of a training; the logarithm where they differ much."""
     shown = dict(list(terms.items())[:_MOST_TERMS])
+    first, *others = shown
+    if others and shown[others[0]] == shown[first]:
+        del shown[others[0]]  # the only term of a sum
     for name, points in shown.items():
         steps, values = zip(*points, strict=True)
         axes.plot(steps, values, marker="." if len(points) < 20 else "", label=_plain(name))
     positive = [value for points in shown.values() for _, value in points if value > 0]
     if positive and max(positive) > 50 * min(positive):
         axes.set_yscale("log")
+        # matplotlib writes powers of ten as formulas, which nothing reads where a $ is no formula.
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
     axes.set_xlabel("step")
     axes.legend(loc="best")
 

@@ -5,9 +5,11 @@
   if (!gallery) return;
   const cards = [...gallery.children];
   const values = new Map(cards.map((card) => [card, JSON.parse(card.dataset.values)]));
-  const layers = find("#layers"), large = find("#large");
+  const tools = find("#tools"), layers = find("#layers"), legend = find(".legend"), large = find("#large");
   const choose = { label: find("#class"), split: find("#split"), order: find("#order") };
   let enlarged = null;
+  // On a phone the pictures come first.
+  if (matchMedia("(max-width: 40rem)").matches) tools.open = false;
 
   // Of the soft maps in a card, show the one of a class.
   function showClass(holder, label) {
@@ -51,7 +53,7 @@
     picture.style.width = `min(100%, ${(64 * width) / height}vh)`;
     find("#large-picture").replaceChildren(picture, text);
     if (!large.open) {
-      find("#large-tools").append(layers);
+      find("#large-tools").append(layers, legend);
       large.showModal();
     }
   }
@@ -83,7 +85,8 @@
   find("#next").addEventListener("click", () => step(1));
   find("#close").addEventListener("click", () => large.close());
   large.addEventListener("close", () => {
-    find("#tools").prepend(layers);
+    find("summary", tools).after(layers);
+    tools.append(legend);
     find(".stack", enlarged).focus();
   });
 
