@@ -33,6 +33,10 @@ def find_config(stage: str, dataset: str, *, path: str | Path | None = None) -> 
     close = difflib.get_close_matches(dataset.lower(), every, n=1)
     meant = f"did you mean {close[0]!r}? " if close else ""
     more = f", or one of {len(every) - len(plain)} more in {file.parent}" if len(every) > len(plain) else ""
+    others = sorted(one.parent.name for one in CONFIG_DIR.glob(f"[!_]*/{dataset}.py"))
+    if others:
+        meant = f"that is one of the stage {' and '.join(others)}; "
     raise ConfigError(
-        f"expected the name of a preset, got {dataset!r}: {meant}choose out of {', '.join(plain)}{more}"
+        f"expected the name of a preset of the stage {stage}, got {dataset!r}: {meant}choose out of "
+        f"{', '.join(plain)}{more}"
     )

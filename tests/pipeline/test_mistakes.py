@@ -119,9 +119,10 @@ MISTAKES = [
     (
         "run all dmeo",
         2,
-        "expected the name of a preset, got 'dmeo': did you mean 'demo'? choose out of coco,",
+        "expected the name of a preset of the stage seeds, got 'dmeo': did you mean 'demo'? choose out of",
     ),
     ("run all VOC", 2, "did you mean 'voc'?"),
+    ("run all demo_boxes", 2, "got 'demo_boxes': that is one of the stage seeds; choose out of coco,"),
     ("status dmeo", 2, "did you mean 'demo'?"),
     ("run all demo --data_root good", 2, "No such option: --data_root (Possible options: --data-root)"),
     (f"{ALL} good train.epochs=1", 2, "settings behind --cfg-options as KEY=VALUE without spaces"),

@@ -130,7 +130,7 @@ def run(
 
 
 def plan(**options: Any) -> None:
-    """Print what wsss run would do with the same options, after all checks; nothing is made.
+    """Print what wsss run would do with the same options, after all checks; no stage runs.
 
     Each artifact: run, skip or continue, why, from what, for how many images and about how long.
     """
