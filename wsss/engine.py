@@ -12,6 +12,7 @@ from typing import Any
 
 from wsss.artifacts import (
     SCHEMA,
+    SUFFIXES,
     Artifact,
     Damage,
     changed_since,
@@ -224,11 +225,19 @@ def _prepare(step: Step) -> None:
             _remove_damaged(step)
         else:
             logger.info("%s: continues where it was interrupted", step.name)
-        continue_folder(step.out_dir, step.state)
+        continue_folder(step.out_dir, step.state, _files_of_images(step))
         return
     if step.reasons:
         logger.info("%s: stale (%s)", step.name, "; ".join(step.reasons))
-    begin_folder(step.out_dir, step.state, list(step.takes_over))
+    begin_folder(step.out_dir, step.state, list(step.takes_over), _files_of_images(step))
+
+
+def _files_of_images(step: Step) -> frozenset[str]:
+    """Names of the files that a step may make of single images, from its folder on."""
+    splits = step.stage.splits(step.settings.config)
+    ids = {one for split in splits for one in step.dataset.ids(split)}
+    ids.update(*(read_artifact(read.dir).ids for read in step.inputs.values()))
+    return frozenset(f"{one}{SUFFIXES[step.stage.writes]}" for one in ids)
 
 
 def _state(step: Step, contents: Contents) -> dict[str, Any]:

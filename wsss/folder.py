@@ -5,7 +5,7 @@ import fcntl
 import json
 import logging
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +88,15 @@ def is_finished(out_dir: Path) -> bool:
     return (out_dir / MANIFEST).is_file() and not (out_dir / UNFINISHED).is_file()
 
 
-def continue_folder(out_dir: Path, state: Mapping[str, Any]) -> None:
+def continue_folder(out_dir: Path, state: Mapping[str, Any], images: Collection[str] = ()) -> None:
     """Make a half-filled folder of the same job ready to be filled further.
 
     Parts of an older run that were not copied when the run before was stopped are copied now.
+
+    Args:
+        out_dir: the folder.
+        state: of the job.
+        images: as in `begin_folder`.
 
     Raises:
         ArtifactError: something in the folder is a link.
@@ -104,10 +109,12 @@ def continue_folder(out_dir: Path, state: Mapping[str, Any]) -> None:
     write_json(out_dir / UNFINISHED, {**state, **({"takes_over": takes} if takes else {})})
     withdraw(out_dir)
     if takes:
-        _take_over(out_dir, state, takes)
+        _take_over(out_dir, state, takes, images)
 
 
-def begin_folder(out_dir: Path, state: Mapping[str, Any], parts: list[str]) -> None:
+def begin_folder(
+    out_dir: Path, state: Mapping[str, Any], parts: list[str], images: Collection[str] = ()
+) -> None:
     """Make an empty folder for a job; what was there is set aside, and parts of it that hold are copied.
 
     A finished artifact is kept as ``NAME.previous``; anything else as ``NAME.unfinished``, so that no
@@ -117,6 +124,8 @@ def begin_folder(out_dir: Path, state: Mapping[str, Any], parts: list[str]) -> N
         out_dir: the folder.
         state: of the job; written before anything else.
         parts: subfolders of the old content to copy.
+        images: files that the job makes of its images, by their names in the folder. They are no part: images
+            may lie in a folder that is called as one, such as ``train/a.jpg``.
     """
     source = None
     if read_state(out_dir) is not None:
@@ -128,7 +137,7 @@ def begin_folder(out_dir: Path, state: Mapping[str, Any], parts: list[str]) -> N
     takes = {"from": source.name, "parts": parts} if source is not None and parts else None
     write_json(out_dir / UNFINISHED, {**state, **({"takes_over": takes} if takes else {})})
     if takes:
-        _take_over(out_dir, state, takes)
+        _take_over(out_dir, state, takes, images)
 
 
 def _checked(out_dir: Path, takes: Any) -> Mapping[str, Any] | None:
@@ -156,7 +165,9 @@ def refuse_link(path: Path) -> None:
         )
 
 
-def _take_over(out_dir: Path, state: Mapping[str, Any], takes: Mapping[str, Any]) -> None:
+def _take_over(
+    out_dir: Path, state: Mapping[str, Any], takes: Mapping[str, Any], images: Collection[str]
+) -> None:
     """Copy parts of an older run, each whole or not at all."""
     source = out_dir.with_name(str(takes["from"]))
     for half in out_dir.glob(f"{_COPYING}*"):
@@ -166,5 +177,8 @@ def _take_over(out_dir: Path, state: Mapping[str, Any], takes: Mapping[str, Any]
             logger.info("%s: %s does not depend on what changed and is taken over", out_dir.name, part)
             half = out_dir / f"{_COPYING}{part}"
             shutil.copytree(source / part, half)
+            for name in images:
+                if name.startswith(f"{part}/"):
+                    (half / name.removeprefix(f"{part}/")).unlink(missing_ok=True)
             half.rename(out_dir / part)
     write_json(out_dir / UNFINISHED, state)

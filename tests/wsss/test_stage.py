@@ -328,6 +328,34 @@ def test_parts_of_a_killed_take_over_are_not_adopted_by_other_settings(launch, m
     assert launch(run, parts=parts, infer={"power": 2}, random_seed=1).manifest["found"] is False
 
 
+@pytest.mark.parametrize("killed", [False, True])
+def test_masks_of_images_in_a_folder_that_is_called_as_a_part_are_made_anew(launch, voc, monkeypatch, killed):
+    """Photos often lie in train/ and val/; masks/train/ is also where the training is, which is kept."""
+    for folder, suffix in (("JPEGImages", "jpg"), ("SegmentationClassAug", "png"), ("Annotations", "xml")):
+        (voc / folder / "train").mkdir()
+        shutil.copy(voc / folder / f"a.{suffix}", voc / folder / "train" / f"a.{suffix}")
+    (voc / "ImageSets/Segmentation/train.txt").write_text("a\ntrain/a\n")
+    parts, calls = {"train": ("infer",)}, []
+
+    def run(job):
+        (job.out_dir / "train").mkdir(exist_ok=True)
+        (job.out_dir / "train/network.pth").touch()
+        return maker(calls)(job)
+
+    def kill(source, target):
+        raise KeyboardInterrupt
+
+    launch(run, parts=parts, infer={"power": 1})
+    if killed:
+        with monkeypatch.context() as patch:
+            patch.setattr(shutil, "copytree", kill)
+            with pytest.raises(KeyboardInterrupt):
+                launch(run, parts=parts, infer={"power": 2})
+    artifact = launch(run, parts=parts, infer={"power": 2})
+    assert calls == ["run", "a", "train/a"] * 2
+    assert artifact.manifest["files"].keys() == {"a.png", "train/a.png", "train/network.pth"}
+
+
 def test_extra_facts_cannot_replace_entries_of_the_manifest(launch):
     def run(job):
         return dataclasses.replace(maker([])(job), extra={"key": "mine"})
