@@ -10,12 +10,14 @@ from wsss.artifacts import (
     atomic_write,
     grid_of,
     open_artifact,
+    publish,
     read_mask,
     read_seed,
     voc_palette,
     write_mask,
     write_seed,
 )
+from wsss.contents import Contents
 from wsss.errors import ArtifactError
 
 
@@ -228,6 +230,19 @@ def test_open_gives_the_payload(tmp_path):
     artifact = open_artifact(tmp_path)
     assert (artifact.kind, artifact.split, artifact.key, artifact.ids) == ("masks", "train", "k", ("a",))
     assert artifact.file("a") == tmp_path / "a.png"
+
+
+def test_photos_named_by_their_time_are_vouched_for(tmp_path):
+    """mmengine names its own folder and config so, and nobody needs these."""
+    write_mask(tmp_path / "20240101_120000.png", np.zeros((2, 2)))
+    for name in ("train/20240102_120000.py", "train/20240102_120000/vis_data/scalars.json"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    publish(tmp_path, manifest() | {"image_ids": ["20240101_120000"]}, Contents())
+    assert open_artifact(tmp_path).manifest["files"].keys() == {"20240101_120000.png"}
+    write_mask(tmp_path / "20240101_120000.png", np.ones((2, 2)))
+    with pytest.raises(ArtifactError, match=r"1 changed \(first: 20240101_120000.png\)"):
+        open_artifact(tmp_path)
 
 
 @pytest.mark.parametrize(("size", "grid"), [((1, 1), (1, 1)), ((4, 5), (1, 2)), ((37, 50), (10, 13))])

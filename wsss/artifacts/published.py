@@ -20,9 +20,10 @@ MANIFEST = "manifest.json"
 BACKBONE = "train/backbone.pth"
 # A second manifest, to restore a damaged one from.
 COPY = ".manifest.json"
-# State of a run, half-written files, logs of mmengine by the time of their start, and curves to look at.
+# State of a run, half-written files, mmengine's folder and config by the time of their start (phones name
+# photos so: 20240101_120000.npz is a seed), and curves to look at.
 _NOT_PUBLISHED = re.compile(
-    r"\.?manifest\.json$|unfinished\.json$|\.partial-|\.copying-|\d{8}_\d{6}|tensorboard$"
+    r"\.?manifest\.json$|unfinished\.json$|\.partial-|\.copying-|\d{8}_\d{6}(\.py)?$|tensorboard$"
 )
 # Of a SHA-256 in hexadecimal: 128 bits are enough where nobody attacks, and manifests stay small.
 _DIGITS = 32
