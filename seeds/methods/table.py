@@ -84,6 +84,11 @@ def check_settings(config: Mapping[str, Any]) -> None:
             f"expected a number for infer.threshold with method={method.name!r}, got {TAGS!r}: set one, or "
             "take a method whose network can be asked for the evidence outside a map ('bas', 'cam')"
         )
+    if config["infer"].get("image_specific") and config["infer"]["threshold"] in (0, 1):
+        raise ConfigError(
+            "expected infer.threshold above 0 and below 1 with infer.image_specific=True, got "
+            f"{config['infer']['threshold']}: it is for maps that the network has no evidence for, set one"
+        )
     method.check(config)
 
 

@@ -148,3 +148,11 @@ def test_other_settings_refuse_the_word():
     config = load_config("seeds", "bas_plain8_demo", options=["train.learning_rate=tags"])
     with pytest.raises(ConfigError, match=r"expected train.learning_rate at least 0, got 'tags'"):
         check_settings(config)
+
+
+@pytest.mark.parametrize("threshold", [0, 1])
+def test_a_threshold_that_no_map_can_have_is_refused_before_the_training(threshold):
+    options = ["infer.image_specific=True", f"infer.threshold={threshold}"]
+    config = load_config("seeds", "bas_plain8_demo", options=options)
+    with pytest.raises(ConfigError, match=f"infer.image_specific=True, got {threshold}: "):
+        check_settings(config)
