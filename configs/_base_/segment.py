@@ -16,7 +16,7 @@ custom_imports = dict(
 default_scope = "mmseg"
 
 # What only the stage reads; mmsegmentation passes it over.
-supervision = "masks"  # "ground_truth": full supervision, the yardstick; every figure says so
+supervision = "masks"  # "ground_truth": full supervision, the upper reference; every figure says so
 pretrained_on = "ImageNet"  # what the initial weights were trained on; stands beside every figure
 allow_ground_truth = False  # masks that are the ground truth are refused; True: figures say full supervision
 allow_untagged = False  # so are masks with classes that are not among the tags of their image

@@ -1,5 +1,5 @@
 # tools/run_stage.sh refine voc_animals --config configs/refine/crf_voc_animals.py --variant crf
-# The yardstick for irn_r50_voc_animals.py: nothing is trained.
+# The baseline of irn_r50_voc_animals.py: nothing is trained.
 # Expected: docs/results.md (measured there with commit and command).
 _base_ = ["../_base_/voc_animals.py"]
 method = "crf"
