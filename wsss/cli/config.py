@@ -13,13 +13,13 @@ from wsss.config import flatten, load_settings
 from wsss.errors import ConfigError
 from wsss.presets import find_config
 
-config = typer.Typer(no_args_is_help=True, help="Look at settings.")
+config = typer.Typer(no_args_is_help=True, help="Show settings.")
 app.add_typer(config, name="config")
 
 
 @config.callback()
 def _settings() -> None:
-    """Look at settings."""
+    """Show settings."""
 
 
 @config.command(epilog="Example: wsss config show seeds voc --cfg-options train.epochs=5")

@@ -30,7 +30,7 @@ def evaluate(
     dataset: Annotated[str, typer.Argument(help="The data set's preset, for its ground truth.")],
     split: Annotated[
         str | None,
-        typer.Option(help="Score the images of this split alone, as train of what covers train_aug."),
+        typer.Option(help="Score only the images of this split: train, say, of seeds of train_aug."),
     ] = None,
     data_root: DataRoot = None,
     cfg_options: CfgOptions = None,

@@ -63,7 +63,7 @@ def masks(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the plan and stop.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a mask for each of your tagged images; no mask of anyone's is needed.
+    """Make a mask for each of your tagged images; no ground truth is needed.
 
     The stages seeds and refine with the presets for own folders; the same command goes on where it was
     stopped.

@@ -25,7 +25,7 @@ _SCORED = 500
 @app.command(epilog="Example: wsss show demo train_00003 train_00007 --figure figure.pdf")
 def show(
     dataset: Annotated[str, typer.Argument(help="A preset's name.")],
-    image_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Images of it.")],
+    image_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Ids of its images.")],
     work_dir: Annotated[Path | None, typer.Option(help="Default: work/DATASET")] = None,
     out: Annotated[Path | None, typer.Option(help="The PNG. Default: WORK_DIR/show.png")] = None,
     figure: Annotated[
