@@ -8,7 +8,9 @@ from seeds.methods import check_settings, find_method, method_defaults, method_o
 from seeds.methods.trained import TrainedMethod, split_to_write
 from seeds.score import score_seeds
 from wsss.backbones import missing_download
+from wsss.datasets import DataSet
 from wsss.distributed import is_main, wait
+from wsss.errors import DataError
 from wsss.images import check_images
 from wsss.scored import SCORING, splits_to_read
 from wsss.speed import SPEEDS, STEP_OVERHEAD, multi_scale_pixels, training_pixels
@@ -48,8 +50,26 @@ def check(preview: Preview) -> None:
         dataset.check(split)
     method = find_method(config.method)
     if isinstance(method, TrainedMethod):
-        method.check_inputs(config, dataset, dataset.ids(config.dataset.train_split))
+        training_ids = dataset.ids(config.dataset.train_split)
+        if config.model.get("weights") is None:
+            _refuse_one_tag(dataset, training_ids, config.dataset.train_split)
+        method.check_inputs(config, dataset, training_ids)
     check_images({one: dataset.image_file(one) for split in own for one in dataset.ids(split)})
+
+
+def _refuse_one_tag(dataset: DataSet, image_ids: Sequence[str], split: str) -> None:
+    """Refuse images that all have the same tags: nothing tells what is tagged from what is around it.
+
+    Raises:
+        DataError: they have.
+    """
+    tags = {dataset.tags(one) for one in image_ids}
+    if len(tags) == 1:
+        names = ", ".join(dataset.classes[label - 1] for label in next(iter(tags)))
+        raise DataError(
+            f"expected images with different tags in split {split} of {dataset.name}, got {names} for all "
+            f"{len(image_ids)}: a class is learnt from images without it, add some that are tagged otherwise"
+        )
 
 
 def downloads(config: Config) -> tuple[str, ...]:

@@ -71,8 +71,12 @@ def test_unusual_images_get_seeds_of_their_size(root, caplog):
         ),
         (lambda root: (root / "JPEGImages/one.jpg").unlink(), r"missing 1: .*one\.jpg"),
         (lambda root: (root / "Annotations/thin.xml").unlink(), r"expected tags for all 5 images.*1: thin"),
+        (
+            lambda root: (root / "ImageSets/Segmentation/train.txt").write_text("gray\nturned\n"),
+            r"expected images with different tags in split train of voc, got cat for all 2: ",
+        ),
     ],
-    ids=["truncated", "no-file", "no-tags"],
+    ids=["truncated", "no-file", "no-tags", "one-tag"],
 )
 def test_damaged_data_are_named_before_the_training(root, change, message):
     change(root)
