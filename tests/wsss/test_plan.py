@@ -169,7 +169,7 @@ def test_too_little_disk_is_named(ask, monkeypatch):
 def test_time_is_guessed_from_measured_backbones_where_no_run_was_made(ask, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     steps = ask()
-    assert all(seconds_of(step)[1] == "a guess" and seconds_of(step)[0] > 0 for step in steps)
+    assert all(seconds_of(step)[1] == "guess" and seconds_of(step)[0] > 0 for step in steps)
     (longer, *_) = ask("seeds", "train.epochs=80")
     assert seconds_of(longer)[0] > 1.5 * seconds_of(steps[0])[0]
 

@@ -79,7 +79,7 @@ def _print_plan(cells: Sequence[Cell], *, as_json: bool) -> None:
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         own = [cell for cell in cells if cell.dataset == dataset]
         out.print(f"{dataset}:", highlight=False)
-        print_plan([job.step for cell in own for job in cell.jobs if job.step is not None])
+        print_plan([describe(job.step) for cell in own for job in cell.jobs if job.step is not None])
         boxes = [(job, cell) for cell in own for job in cell.jobs if job.step is None and not job.refused]
         for job, cell in boxes:
             state = "up to date" if is_done(job, cell) else "boxes are scored when the seeds are there"

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.table import Table
+from rich.text import Text
 
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
 from wsss.cli.stages import STAGES, load_stage
 from wsss.config import flatten, load_settings
 from wsss.errors import ConfigError
+from wsss.log import printable
 from wsss.presets import find_config
 
 config = typer.Typer(no_args_is_help=True, help="Show settings.")
@@ -45,9 +46,8 @@ def show(
     if as_json:
         print_json({name: {"value": value, "from": sources[name]} for name, value in flatten(resolved)})
         return
-    table = Table()
-    for column in ("setting", "value", "from"):
-        table.add_column(column, overflow="fold")
+    out = console()
     for name, value in flatten(resolved):
-        table.add_row(name, repr(value), sources[name])
-    console().print(table)
+        # One line each, however long: names can be searched for, and copied to --cfg-options.
+        line = Text.assemble(printable(f"{name} = {value!r}"), (f"  # {sources[name]}", "dim"))
+        out.print(line, soft_wrap=True)

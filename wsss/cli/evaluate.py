@@ -6,12 +6,21 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
 from rich.table import Table
 
 from wsss.artifacts import Artifact, open_artifact, read_mask, read_seed
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, is_there, print_json, with_root
+from wsss.cli.options import (
+    AsJson,
+    CfgOptions,
+    DataRoot,
+    console,
+    from_here,
+    is_there,
+    narrow_table,
+    print_json,
+    with_root,
+)
 from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError
@@ -108,13 +117,13 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
         print_json(rows)
         return
     shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or i % 10 == 9]
-    names = [name for name in shown[0] if name not in (*PER_CLASS, "pixel_accuracy", "images")]
-    # Words, which fold; names with underscores would be cut on 80 letters.
-    heads = [name.replace("_", " ") for name in names]
+    # Last what is made of words, and folds.
+    names = [name for name in shown[0] if name not in (*PER_CLASS, "pixel_accuracy", "images", "chosen")]
+    names.append("chosen")
+    # One word a line, or the figures would leave no room for who chose the threshold.
+    heads = [name.replace("_", "\n") for name in names]
     title = f"{artifact.kind}, {artifact.split}, {shown[0]['images']} images"
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    for head in heads:
-        table.add_column(head, overflow="fold")
+    table = narrow_table(*heads, title=title)
     for row in shown:
         table.add_row(*(_cell(name, row[name]) for name in names))
     out = console()
@@ -127,7 +136,7 @@ def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: boo
 def _class_table(rows: list[dict[str, Any]]) -> Table:
     """IoU per class, one column per chosen threshold."""
     heads = (f"{row['threshold']} ({row['chosen']})" for row in rows)
-    table = Table("class", *heads, box=box.SIMPLE_HEAD, pad_edge=False)
+    table = narrow_table("class", *heads)
     for name in rows[0]["per_class_iou"]:
         table.add_row(name, *(_cell("IoU", row["per_class_iou"][name]) for row in rows))
     return table

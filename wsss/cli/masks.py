@@ -11,7 +11,7 @@ import typer
 from wsss.artifacts import read_mask
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, Exif, exif_option, from_here, is_there, print_json
-from wsss.cli.plan import Request, make_plan, print_plan
+from wsss.cli.plan import Request, describe, make_plan, print_plan
 from wsss.cli.run import Weights, weights_option
 from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
@@ -77,7 +77,7 @@ def masks(
     _warn_of_few([dataset.tags(one) for one in image_ids], dataset.classes)
     steps = _plan(effort, folder / "work", [*here, *weights_option(weights)], len(image_ids))
     if not as_json:
-        print_plan(steps)
+        print_plan([describe(step) for step in steps])
     if dry_run:
         return
     for step in steps:

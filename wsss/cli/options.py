@@ -3,10 +3,12 @@
 import enum
 import json
 import sys
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -76,6 +78,20 @@ def with_root(options: list[str] | None, data_root: Path | None) -> list[str]:
 def print_json(content: Any) -> None:
     """Write a result to stdout as JSON, for programs."""
     sys.stdout.write(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
+
+
+def narrow_table(*heads: str, whole: Collection[str] = (), title: str | None = None) -> Table:
+    """A table without walls, for 80 letters a line.
+
+    Args:
+        heads: of the columns.
+        whole: those that stay on one line; the others fold, between words where they can.
+        title: what stands above it.
+    """
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0), title=title)
+    for head in heads:
+        table.add_column(head, overflow="fold", no_wrap=head in whole)
+    return table
 
 
 class _PlainConsole(Console):

@@ -8,9 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
-
-from wsss.cli.options import console
+from wsss.cli.options import console, narrow_table
 from wsss.cli.stages import MAKERS, STAGES, load_stage
 from wsss.config import Settings, load_settings, options_of
 from wsss.datasets import build_dataset
@@ -23,6 +21,8 @@ from wsss.paths import PROJECT_ROOT
 from wsss.presets import CONFIG_DIR, find_config
 from wsss.processes import available_cores
 from wsss.stage import Input, Stage, Step
+
+_REASONS = 4
 
 
 @dataclasses.dataclass(frozen=True)
@@ -275,7 +275,7 @@ def seconds_of(step: Step) -> tuple[float, str] | None:
     images = images_of(step)
     last = last_seconds(step.out_dir)
     if last is not None and not step.takes_over:
-        return last[0] * images / last[1], "as the last run"
+        return last[0] * images / last[1], "last run"
     import torch
 
     if torch.cuda.is_available():
@@ -283,7 +283,7 @@ def seconds_of(step: Step) -> tuple[float, str] | None:
     counts = [len(step.dataset.ids(split)) for split in step.stage.splits(step.settings.config)]
     measured = step.stage.seconds(step.settings.config, counts, _pixels_of(step))
     cores = available_cores()
-    return None if measured is None else (measured / cores, "a guess")
+    return None if measured is None else (measured / cores, "guess")
 
 
 def _pixels_of(step: Step) -> float:
@@ -311,21 +311,20 @@ def describe(step: Step) -> dict[str, Any]:
     }
 
 
-def print_plan(steps: Sequence[Step]) -> None:
-    """The table of a plan: what runs, why, from what, for how long; and what has to be downloaded."""
-    table = Table("stage", "artifact", "what", "reads", "images", "time")
-    rows = [describe(step) for step in steps]
+def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
+    """The table of a plan, from rows of `describe`: what runs, from what, for how long; why; downloads."""
+    table = narrow_table("artifact", "what", "reads", "images", "time", whole=("what", "images", "time"))
     for row in rows:
-        table.add_row(
-            row["stage"],
-            row["artifact"],
-            _what(row),
-            _join(row["reads"]),
-            str(row["images"]),
-            _time(row),
-        )
+        what = "up to date" if row["action"] == "skip" else row["action"]
+        images = "-" if row["images"] is None else str(row["images"])
+        table.add_row(row["artifact"], what, _join(row["reads"]), images, _time(row))
     out = console()
     out.print(table)
+    for row in rows:
+        if row["reasons"] and row["action"] != "skip":
+            kept = f"; it keeps {_join(row['takes_over'])}" if row["takes_over"] else ""
+            shown = [*row["reasons"][:_REASONS], *(["..."] if len(row["reasons"]) > _REASONS else [])]
+            out.print(f"{row['artifact']}: {'; '.join(shown)}{kept}", highlight=False)
     for file in dict.fromkeys(one for row in rows for one in row["downloads"]):
         out.print(f"to be downloaded: {file}", highlight=False)
     needed = sum(row["bytes"] for row in rows)
@@ -333,21 +332,11 @@ def print_plan(steps: Sequence[Step]) -> None:
         out.print(f"about {needed / 2**30:.1f} GiB of disk", highlight=False)
 
 
-def _what(row: Mapping[str, Any]) -> str:
-    if row["action"] == "skip":
-        return "skip: up to date"
-    if row["action"] == "continue":
-        return "continue"
-    shown = "; ".join(row["reasons"][:2]) + ("; ..." if len(row["reasons"]) > 2 else "")
-    kept = f" (keeps {_join(row['takes_over'])})" if row["takes_over"] else ""
-    return f"run: {shown}{kept}" if shown else "run"
-
-
 def _time(row: Mapping[str, Any]) -> str:
-    if row["seconds"] is None:
-        return "unknown"
     if row["action"] == "skip":
         return "-"
+    if row["seconds"] is None:
+        return "unknown"
     return f"{datetime.timedelta(seconds=row['seconds'])} ({row['seconds_from']})"
 
 

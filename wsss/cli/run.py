@@ -114,7 +114,8 @@ def run(
         )
     )
     if dry_run:
-        print_json([describe(step) for step in steps]) if as_json else print_plan(steps)
+        rows = [describe(step) for step in steps]
+        print_json(rows) if as_json else print_plan(rows)
         return
     if is_main():
         for step in steps:

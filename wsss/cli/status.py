@@ -5,12 +5,19 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich import box
-from rich.table import Table
 
 from wsss.artifacts import MANIFEST
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, from_here, print_json, with_root
+from wsss.cli.options import (
+    AsJson,
+    CfgOptions,
+    DataRoot,
+    console,
+    from_here,
+    narrow_table,
+    print_json,
+    with_root,
+)
 from wsss.cli.stages import settings_by_folder
 from wsss.errors import ConfigError
 from wsss.log import logger
@@ -66,9 +73,7 @@ def _all_folders() -> dict[str, Path]:
 
 
 def _print(rows: list[dict[str, Any]], *, title: str) -> None:
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in ("artifact", "state", "mIoU", "images", "from", "finished"):
-        table.add_column(column, overflow="fold", no_wrap=column in _WHOLE)
+    table = narrow_table("artifact", "state", "mIoU", "images", "from", "finished", whole=_WHOLE, title=title)
     for row in rows:
         score = row.get("mIoU")
         table.add_row(
