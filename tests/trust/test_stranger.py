@@ -45,7 +45,7 @@ def images(tmp_path):
     for name in "ab":
         Image.new("RGB", SIZE[::-1], "gray").save(root / f"{name}.png")
         write_mask(tmp_path / "truth" / f"{name}.png", np.ones(SIZE, np.uint8))
-    (root / "tags.csv").write_text("file,tags\na.png,cat\nb.png,cat\n")
+    (root / "tags.csv").write_text("file,tags\na.png,cat\nb.png,cat;dog\n")
     return root
 
 
