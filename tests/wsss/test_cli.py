@@ -19,6 +19,7 @@ from wsss.cli import app
 from wsss.cli import evaluate as evaluate_verb
 from wsss.cli import plan as plan_verb
 from wsss.cli import status as status_verb
+from wsss.datasets import DemoBoxesDataSet
 from wsss.paths import PROJECT_ROOT
 
 
@@ -340,13 +341,10 @@ def test_a_part_of_an_artifact_is_scored_by_its_split(invoke, tmp_path):
 
 
 def test_boxes_are_scored_beside_the_verb_for_masks(invoke, tmp_path):
-    options = (
-        "--cfg-options",
-        f"dataset.root={tmp_path / 'made'}",
-        "dataset.train=6",
-        "dataset.val=2",
-        "dataset.side=96",
-    )
+    sizes = {"train": 6, "val": 2, "side": 96}
+    DemoBoxesDataSet(tmp_path / "made", **sizes)
+    options = ("--data-root", tmp_path / "made", "--cfg-options")
+    options += tuple(f"dataset.{name}={value}" for name, value in sizes.items())
     code, _, err = invoke("evaluate", "boxes", "maps", "demo_boxes", *options)
     assert (code, "expected a score map ID.npy for each of 2 images" in err) == (1, True)
     (tmp_path / "maps").mkdir()

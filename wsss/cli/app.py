@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 import typer.core
 
+from wsss.datasets.made import only_looking
 from wsss.distributed import is_main, launcher
 from wsss.errors import ArtifactError, ConfigError, TrainingError, WsssError
 from wsss.log import OneLine, logger
@@ -25,6 +26,8 @@ from wsss.progress import is_live
 _SECONDS_TO_SPEAK = 5.0
 # Verbs that find what an interrupted call of theirs has made; all others begin again.
 _CONTINUING = ("run", "repair", "data coco", "data voc", "predict", "masks", "submit")
+# Verbs that may make data such as the demo's, or make them anew with other settings; all others only look.
+_MAKING = ("run", "benchmark", "data")
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _INTERRUPTED = 128 + signal.SIGINT
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -52,9 +55,14 @@ _state = {"debug": False, "stopped": False}
 
 
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False) -> None:
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
     """Weakly supervised segmentation: image tags in, pixel masks and a trained network out."""
     _state["debug"] = debug
+    if context.invoked_subcommand not in _MAKING:
+        context.with_resource(only_looking())
 
 
 def main() -> None:

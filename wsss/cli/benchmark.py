@@ -1,5 +1,6 @@
 """``wsss benchmark``: a grid of methods, data sets and random seeds, and one table."""
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,6 +14,7 @@ from wsss.cli.grid_jobs import Cell, Runner, command_line, is_done, plan_grid
 from wsss.cli.grid_table import AXES, BASELINES, means, table_rows, write_table
 from wsss.cli.options import AsJson, CfgOptions, console, from_here, print_json
 from wsss.cli.plan import describe, print_plan, short_path
+from wsss.datasets.made import only_looking
 from wsss.errors import ConfigError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
@@ -42,7 +44,8 @@ def benchmark(
     """
     asked = read_grid(grid.expanduser().absolute(), tuple(cfg_options or ()))
     folder = from_here(out) or PROJECT_ROOT / "work" / "benchmarks" / asked.name
-    cells = plan_grid(asked, folder)
+    with only_looking() if dry_run else contextlib.nullcontext():
+        cells = plan_grid(asked, folder)
     refused = {job.makes: job.refused for cell in cells for job in cell.jobs if job.refused}
     if dry_run:
         _print_plan(cells, as_json=as_json)
@@ -79,11 +82,14 @@ def _print_plan(cells: Sequence[Cell], *, as_json: bool) -> None:
     for dataset in dict.fromkeys(cell.dataset for cell in cells):
         own = [cell for cell in cells if cell.dataset == dataset]
         out.print(f"{dataset}:", highlight=False)
-        print_plan([describe(job.step) for cell in own for job in cell.jobs if job.step is not None])
-        boxes = [(job, cell) for cell in own for job in cell.jobs if job.step is None and not job.refused]
-        for job, cell in boxes:
-            state = "up to date" if is_done(job, cell) else "boxes are scored when the seeds are there"
-            out.print(f"{job.makes.name}: {state}", highlight=False)
+        planned = [describe(job.step) for cell in own for job in cell.jobs if job.step is not None]
+        if planned:
+            print_plan(planned)
+        others = [(job, cell) for cell in own for job in cell.jobs if job.step is None and not job.refused]
+        for job, cell in others:
+            is_boxes = job.arguments[0] != "run"
+            later = "boxes are scored when seeds are there" if is_boxes else "run, its data are made first"
+            out.print(f"{job.makes.name}: {'up to date' if is_done(job, cell) else later}", highlight=False)
     reasons: dict[str, list[str]] = {}
     for row in rows:
         if row["refused"]:

@@ -21,6 +21,7 @@ from wsss.cli.options import (
     print_json,
     with_root,
 )
+from wsss.cli.report import options_of_run
 from wsss.config import load_dataset_settings
 from wsss.datasets import DataSet, build_dataset
 from wsss.errors import ConfigError
@@ -55,7 +56,8 @@ def evaluate(
     ] = None,
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
-    truth = build_dataset(load_dataset_settings(dataset, with_root(cfg_options, data_root)))
+    options = [*options_of_run(dataset, folder), *with_root(cfg_options, data_root)]
+    truth = build_dataset(load_dataset_settings(dataset, options))
     artifact = open_artifact(folder)
     if split is not None and split != artifact.split:
         artifact = artifact.part_in(split, truth.ids(split))

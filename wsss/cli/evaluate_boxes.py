@@ -10,6 +10,7 @@ from rich.table import Table
 from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.cli.app import app
 from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, print_json, with_root
+from wsss.cli.report import options_of_run
 from wsss.config import apply_options, load_dataset_settings
 from wsss.datasets import DATASETS, LocalizationDataSet, build_dataset
 from wsss.errors import ConfigError
@@ -51,7 +52,7 @@ def evaluate_boxes(
             f"expected --threshold in [0, 1) and --step in (0, 1], got {fixed.value} and {step}: correct them"
         )
     config = Config({"dataset": load_dataset_settings(dataset)})
-    apply_options(config, with_root(cfg_options, data_root))
+    apply_options(config, [*options_of_run(dataset, folder), *with_root(cfg_options, data_root)])
     truth = _open(dataset, config)
     if artifact is not None and artifact.kind != "seeds":
         raise ConfigError(f"expected seeds in {folder}, got {artifact.kind}: give a folder of soft maps")

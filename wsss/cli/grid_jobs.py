@@ -18,6 +18,7 @@ from wsss.cli.grid import Entry, Grid, is_localization, named_options
 from wsss.cli.plan import Request, make_plan
 from wsss.cli.stages import STAGES, load_stage
 from wsss.config import Settings, load_dataset_settings, load_settings, options_of
+from wsss.datasets.made import NotMadeError
 from wsss.errors import ConfigError, WsssError
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
@@ -36,7 +37,7 @@ class Job:
         makes: the folder that it publishes, or the file that it writes.
         arguments: of the command ``wsss``.
         needs: what other jobs of its cell make and it reads.
-        step: the plan of a stage; None for scores of boxes.
+        step: the plan of a stage; None for scores of boxes, and where its data would have to be made first.
         refused: why the plan says that it cannot work.
     """
 
@@ -148,6 +149,8 @@ class _Planner:
             blocked = next((one.refused for one in read.values() if one.refused), "")
             if blocked:
                 return dataclasses.replace(job, refused=blocked)
+            if any(one.step is None for one in read.values()):
+                return job
             (step,) = make_plan(
                 Request(
                     stage,
@@ -159,6 +162,8 @@ class _Planner:
                     variant=variant,
                 )
             )
+        except NotMadeError:
+            return job
         except WsssError as error:
             text = str(error)
             return dataclasses.replace(job, refused=text if text.startswith(stage) else f"{stage}: {text}")

@@ -12,6 +12,7 @@ from wsss.cli.options import console, narrow_table
 from wsss.cli.stages import MAKERS, STAGES, load_stage
 from wsss.config import Settings, load_settings, options_of
 from wsss.datasets import build_dataset
+from wsss.datasets.made import NotMadeError, only_looking
 from wsss.distributed import is_main, main_first
 from wsss.engine import last_seconds, open_input, plan_step
 from wsss.errors import ArtifactError, ConfigError, WsssError
@@ -82,11 +83,7 @@ def make_plan(request: Request) -> list[Step]:
         ConfigError: the call cannot work: unknown stage, preset, key or value, an input that nothing reads.
         WsssError: data, an input or disk space is missing. The message names the stage.
     """
-    _check_request(request)
-    names = tuple(STAGES) if request.stage == "all" else (request.stage,)
-    loaded = [one for name in names for one in _load(name, request)]
-    _refuse_unused_options(request.options, loaded, names)
-    wanted = _needed(loaded, request)
+    wanted = _wanted(request)
     inputs = {kind: open_input(kind, folder) for kind, folder in request.given.items()} | dict(
         request.planned
     )
@@ -100,6 +97,15 @@ def make_plan(request: Request) -> list[Step]:
         for remark in dict.fromkeys(one for step in steps for one in step.dataset.remarks):
             logger.warning("%s", remark)
     return steps
+
+
+def _wanted(request: Request) -> list[_Planned]:
+    """What runs, in turn; of the request and its configs all is checked, of data and inputs nothing."""
+    _check_request(request)
+    names = tuple(STAGES) if request.stage == "all" else (request.stage,)
+    loaded = [one for name in names for one in _load(name, request)]
+    _refuse_unused_options(request.options, loaded, names)
+    return _needed(loaded, request)
 
 
 def _check_request(request: Request) -> None:
@@ -311,6 +317,37 @@ def describe(step: Step) -> dict[str, Any]:
     }
 
 
+def plan_rows(request: Request) -> list[dict[str, Any]]:
+    """The rows of a plan; nothing is made, where a run would begin with the data of the demo neither.
+
+    Raises:
+        WsssError: as `make_plan` does.
+    """
+    with only_looking():
+        try:
+            return [describe(step) for step in make_plan(request)]
+        except NotMadeError:
+            return [_describe_unmade(one, request) for one in _wanted(request)]
+
+
+def _describe_unmade(one: _Planned, request: Request) -> dict[str, Any]:
+    """The row of a stage whose data a run makes first: what is published is of other data."""
+    given = {name: request.given.get(name, request.work_dir / name) for name in one.reads()}
+    return {
+        "stage": one.stage.name,
+        "artifact": one.folder,
+        "action": "run",
+        "reasons": ["the data are made first"],
+        "takes_over": [],
+        "reads": {name: str(path) for name, path in given.items()},
+        "images": None,
+        "seconds": None,
+        "seconds_from": None,
+        "bytes": 0,
+        "downloads": list(one.stage.downloads(one.settings.config)),
+    }
+
+
 def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
     """The table of a plan, from rows of `describe`: what runs, from what, for how long; why; downloads."""
     table = narrow_table("artifact", "what", "reads", "images", "time", whole=("what", "images", "time"))
@@ -320,16 +357,24 @@ def print_plan(rows: Sequence[Mapping[str, Any]]) -> None:
         table.add_row(row["artifact"], what, _join(row["reads"]), images, _time(row))
     out = console()
     out.print(table)
-    for row in rows:
-        if row["reasons"] and row["action"] != "skip":
-            kept = f"; it keeps {_join(row['takes_over'])}" if row["takes_over"] else ""
-            shown = [*row["reasons"][:_REASONS], *(["..."] if len(row["reasons"]) > _REASONS else [])]
-            out.print(f"{row['artifact']}: {'; '.join(shown)}{kept}", highlight=False)
+    for reasons, names in _reasons(rows).items():
+        out.print(f"{', '.join(names)}: {reasons}", highlight=False)
     for file in dict.fromkeys(one for row in rows for one in row["downloads"]):
         out.print(f"to be downloaded: {file}", highlight=False)
     needed = sum(row["bytes"] for row in rows)
     if needed:
         out.print(f"about {needed / 2**30:.1f} GiB of disk", highlight=False)
+
+
+def _reasons(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """Why artifacts are made anew, and what of them is kept -> their names."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        if row["reasons"] and row["action"] != "skip":
+            shown = [*row["reasons"][:_REASONS], *(["..."] if len(row["reasons"]) > _REASONS else [])]
+            kept = [f"it keeps {_join(row['takes_over'])}"] if row["takes_over"] else []
+            found.setdefault("; ".join([*shown, *kept]), []).append(row["artifact"])
+    return found
 
 
 def _time(row: Mapping[str, Any]) -> str:

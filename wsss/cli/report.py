@@ -197,7 +197,7 @@ def open_dataset(name: str, folder: Path, options: list[str]) -> DataSet | None:
             ``options`` do not say otherwise, so that nobody has to repeat them.
         options: overrides from the command line.
     """
-    settings = load_dataset_settings(name, [*_options_of_run(name, folder), *options])
+    settings = load_dataset_settings(name, [*options_of_run(name, folder), *options])
     try:
         return build_dataset(settings)
     except WsssError as error:
@@ -205,7 +205,7 @@ def open_dataset(name: str, folder: Path, options: list[str]) -> DataSet | None:
         return None
 
 
-def _options_of_run(name: str, folder: Path) -> list[str]:
+def options_of_run(name: str, folder: Path) -> list[str]:
     """Settings of the data set that a run had, as overrides; places are not among them."""
     known = {f"dataset.{key}": value for key, value in flatten(load_dataset_settings(name))}
     files = [folder / MANIFEST, *sorted(folder.glob(f"*/{MANIFEST}"))]

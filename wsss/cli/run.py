@@ -25,7 +25,7 @@ from wsss.cli.options import (
     print_json,
     with_root,
 )
-from wsss.cli.plan import Request, describe, make_plan, print_plan, short_path
+from wsss.cli.plan import Request, describe, make_plan, plan_rows, print_plan, short_path
 from wsss.comparison import shares_of_full_supervision
 from wsss.distributed import exit_together, is_main, join, launch, launcher
 from wsss.engine import run_step
@@ -94,29 +94,28 @@ def run(
     if not is_main():
         # What goes wrong is said by whoever it happens to, everything else once.
         logger.setLevel(logging.ERROR)
-    steps = make_plan(
-        request_of(
-            stage=stage,
-            dataset=dataset,
-            config=config,
-            data_root=data_root,
-            work_dir=work_dir,
-            cfg_options=cfg_options,
-            variant=variant,
-            split=split,
-            seeds=seeds,
-            masks=masks,
-            weights=weights,
-            exif=exif,
-            allow_ground_truth=allow_ground_truth,
-            baselines=baselines,
-            resume=resume,
-        )
+    request = request_of(
+        stage=stage,
+        dataset=dataset,
+        config=config,
+        data_root=data_root,
+        work_dir=work_dir,
+        cfg_options=cfg_options,
+        variant=variant,
+        split=split,
+        seeds=seeds,
+        masks=masks,
+        weights=weights,
+        exif=exif,
+        allow_ground_truth=allow_ground_truth,
+        baselines=baselines,
+        resume=resume,
     )
     if dry_run:
-        rows = [describe(step) for step in steps]
+        rows = plan_rows(request)
         print_json(rows) if as_json else print_plan(rows)
         return
+    steps = make_plan(request)
     if is_main():
         for step in steps:
             row = describe(step)

@@ -13,6 +13,7 @@ from wsss.datasets.demo import DemoDataSet
 from wsss.datasets.demo_boxes import DemoBoxesDataSet
 from wsss.datasets.folder import FolderDataSet
 from wsss.datasets.localization import LocalizationDataSet
+from wsss.datasets.made import NotMadeError
 from wsss.datasets.voc import VOC_CLASSES, VocDataSet
 from wsss.datasets.voc_boxes import VocBoxesDataSet
 from wsss.errors import ConfigError, DataError
@@ -55,7 +56,7 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
     Raises:
         ConfigError: no or an unknown type, an argument that this type does not have, or a root that is no
             folder.
-        DataError: the data are not there or cannot be made.
+        DataError: the data are not there or cannot be made; a NotMadeError where they could be.
     """
     kind = cfg.get("type")
     if not isinstance(kind, str) or kind not in DATASETS:
@@ -78,6 +79,8 @@ def build_dataset(cfg: Mapping[str, Any]) -> DataSet:
             )
     try:
         return DATASETS[kind](**settings)
+    except NotMadeError:
+        raise
     except DataError as error:
         # Data that lack a part failed; a root that is no folder could be known from the call.
         if "root" in settings and not resolve_path(settings["root"]).is_dir():

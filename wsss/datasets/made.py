@@ -16,14 +16,19 @@ STAMP = "settings.json"
 _state = {"may_make": True}
 
 
+class NotMadeError(DataError):
+    """Data that would have to be made, or made anew, by somebody who only looks."""
+
+
 @contextlib.contextmanager
 def only_looking() -> Iterator[None]:
-    """Open made data where they are as wanted; where they would be made, a DataError says so instead."""
+    """Open made data where they are as wanted; where they would be made, a NotMadeError says so instead."""
+    before = _state["may_make"]
     _state["may_make"] = False
     try:
         yield
     finally:
-        _state["may_make"] = True
+        _state["may_make"] = before
 
 
 def check_counts(settings: Mapping[str, Any], least: Mapping[str, int]) -> None:
@@ -56,12 +61,18 @@ def ensure_made(
         what: the data's name, for messages.
 
     Raises:
-        DataError: the folder holds something else, cannot be written, or nothing may be made now.
+        DataError: the folder holds something else, or cannot be written.
+        NotMadeError: the data would have to be made, and the caller is `only_looking`.
     """
-    if read_stamp(folder) == settings:
+    there = read_stamp(folder)
+    if there == settings:
         return
     if not _state["may_make"]:
-        raise DataError(f"expected {what} with these settings at {folder}, found none: a run makes them")
+        got = "none" if there is None else f"others ({_differing(there, settings)})"
+        raise NotMadeError(
+            f"expected {what} with these settings at {folder}, found {got}: give the --cfg-options and "
+            "--data-root of the run, or let wsss run make them"
+        )
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         # Of several processes that start together one makes the data and the others wait for it.
@@ -88,6 +99,11 @@ def read_stamp(folder: Path) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return stamp if isinstance(stamp, dict) else None
+
+
+def _differing(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """Settings of data that are there and not as wanted."""
+    return ", ".join(f"{key}={value}" for key, value in there.items() if value != wanted.get(key))
 
 
 def _make(folder: Path, settings: Mapping[str, Any], write: Callable[[Path], None], what: str) -> None:

@@ -95,7 +95,7 @@ def test_whoever_only_looks_replaces_nothing(tmp_path):
     with only_looking():
         assert len(DemoDataSet(root, train=2, val=1, side=96).ids("train")) == 2
         for settings in ({"root": root, "train": 3}, {"root": tmp_path / "other", "train": 2}):
-            with pytest.raises(DataError, match=r"expected demo data with these settings at .* a run makes"):
+            with pytest.raises(DataError, match=r"demo data with .* let wsss run make them"):
                 DemoDataSet(**settings, val=1, side=96)
     assert sorted((file, file.stat().st_mtime_ns) for file in root.rglob("*")) == before
     assert not (tmp_path / "other").exists()
