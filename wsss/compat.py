@@ -124,6 +124,17 @@ class _MissingExtension(types.ModuleType):
         return raise_missing
 
 
+def _execute_device(module: types.ModuleType, execute: _Execute) -> None:
+    """Let mmengine train on the CPU of a Mac, and not on its GPU.
+
+    Apple's knows no float64, which losses are read in, and lacks operators that images are scaled by; a
+    training there would end at its first step.
+    """
+    execute(module)
+    if getattr(module, "DEVICE", None) == "mps":
+        module.DEVICE = "cpu"  # type: ignore[attr-defined]
+
+
 def _execute_checkpoint(module: types.ModuleType, execute: _Execute) -> None:
     """Import mmengine's checkpoint functions and let torch read what they write."""
     execute(module)
@@ -157,5 +168,6 @@ def _get_history_state(history: Any) -> dict[str, Any]:
 _REPAIRS: dict[str, Callable[[types.ModuleType, _Execute], None]] = {
     "torchvision": _execute_torchvision,
     "mmcv.ops": _execute_mmcv_ops,
+    "mmengine.device.utils": _execute_device,
     "mmengine.runner.checkpoint": _execute_checkpoint,
 }

@@ -158,6 +158,20 @@ print("FCNHead" in MODELS, hasattr(torchvision.models, "resnet50"))
     assert check_output(code, modules_in=tmp_path)[-2:] == ["True", "True"]
 
 
+def test_a_mac_computes_on_its_processor(tmp_path):
+    """Its GPU refuses float64, in which the losses of each step are read."""
+    code = """
+import torch
+torch.backends.mps.is_available = lambda: True
+torch.cuda.is_available = lambda: False
+import wsss
+from mmengine.device import get_device
+from mmengine.runner import runner
+print(get_device(), runner.get_device())
+"""
+    assert check_output(code, modules_in=tmp_path) == ["cpu", "cpu"]
+
+
 @pytest.fixture
 def checkpoint():
     return {
