@@ -10,6 +10,7 @@ from refine.clock import Clock
 from refine.guard import check_seeds
 from refine.methods import check_settings, find_method, method_defaults, method_of_key
 from refine.score import score_masks
+from wsss.artifacts import IGNORE
 from wsss.distributed import is_main, shard, wait
 from wsss.errors import ConfigError
 from wsss.scored import SCORING, splits_to_read
@@ -46,6 +47,11 @@ def check(preview: Preview) -> None:
     """
     config, seeds = preview.config, preview.inputs["seeds"]
     check_settings(config)
+    if len(preview.dataset.classes) >= IGNORE:
+        raise ConfigError(
+            f"expected at most {IGNORE - 1} classes, got {len(preview.dataset.classes)} of "
+            f"{preview.dataset.name}: masks hold labels in 8 bits, wsss evaluate boxes scores such seeds"
+        )
     if config.get("model", {}).get("pretrained") != "seeds":
         return
     theirs, ours = seeds.settings.get("model.backbone"), config.model.backbone

@@ -17,7 +17,7 @@ from torchvision.transforms.functional import ten_crop
 from seeds.contract import MapKind
 from seeds.fuse import combine, fuse_foreground, normalize, normalize_signed
 from seeds.threshold import NO_EVIDENCE, at_scale, image_specific_thresholds
-from wsss.artifacts import grid_of, write_seed
+from wsss.artifacts import IGNORE, grid_of, write_seed
 from wsss.datasets import DataSet
 from wsss.distributed import shard
 from wsss.grid import fit_to_grid
@@ -151,7 +151,8 @@ def write_seeds(
     """Write the seed of each image without one: maps of its tags, each divided by (its maximum + 1e-5).
 
     A class-agnostic map is published as it is, as ``foreground``. Where it is the only map, it is also the
-    class map of images with exactly one tag; images with more have no class maps.
+    class map of images with exactly one tag; images with more have no class maps. Of more classes than labels
+    of 8 bits can tell apart (ILSVRC), the map of an image's only tag is published as ``foreground`` instead.
 
     Args:
         network: in any mode; a `seeds.methods.Predictor`.
@@ -182,6 +183,9 @@ def write_seeds(
         labels, maps, foreground, outside = _seed_maps(total, tags, settings, kind)
         if adds_cam and own_cam is not None:
             maps = combine([maps, own_cam])
+        if len(dataset.classes) >= IGNORE and len(labels) == 1:
+            foreground = maps[0] if foreground is None else foreground
+            labels, maps, outside = (), maps[:0], None
         maps = _on_grid(maps, size)
         foreground = None if foreground is None else _on_grid(foreground[None], size)[0]
         thresholds = None

@@ -7,8 +7,10 @@ from mmengine.config import Config
 from seeds.methods import check_settings, find_method, method_defaults, method_of_key
 from seeds.methods.trained import TrainedMethod, split_to_write
 from seeds.score import score_seeds
+from wsss.artifacts import IGNORE
 from wsss.backbones import missing_download
 from wsss.datasets import DataSet
+from wsss.datasets.base import name_some
 from wsss.distributed import is_main, wait
 from wsss.errors import DataError
 from wsss.images import check_images
@@ -53,6 +55,7 @@ def check(preview: Preview) -> None:
         training_ids = dataset.ids(config.dataset.train_split)
         if config.model.get("weights") is None:
             _refuse_one_tag(dataset, training_ids, config.dataset.train_split)
+        _refuse_many_classes(dataset, dataset.ids(split_to_write(config)))
         method.check_inputs(config, dataset, training_ids)
     check_images({one: dataset.image_file(one) for split in own for one in dataset.ids(split)})
 
@@ -69,6 +72,21 @@ def _refuse_one_tag(dataset: DataSet, image_ids: Sequence[str], split: str) -> N
         raise DataError(
             f"expected images with different tags in split {split} of {dataset.name}, got {names} for all "
             f"{len(image_ids)}: a class is learnt from images without it, add some that are tagged otherwise"
+        )
+
+
+def _refuse_many_classes(dataset: DataSet, image_ids: Sequence[str]) -> None:
+    """Refuse images with several tags where labels of 8 bits cannot tell the classes apart.
+
+    Raises:
+        DataError: there are such.
+    """
+    several = [one for one in image_ids if len(dataset.tags(one)) > 1]
+    if len(dataset.classes) >= IGNORE and several:
+        raise DataError(
+            f"expected at most {IGNORE - 1} classes, or one tag for each image of {dataset.name}, got "
+            f"{len(dataset.classes)} and several tags for {name_some(several)}: seeds hold labels in 8 bits, "
+            "leave them out"
         )
 
 

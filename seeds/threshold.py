@@ -78,12 +78,14 @@ def threshold_costs(
     """
     if len(maps) != len(labels):
         raise ValueError(f"expected a label for each of {len(maps)} maps, got {len(labels)}")
+    costs = torch.full((len(maps), len(grid)), torch.nan)
+    if not len(maps):
+        return costs
     features = network.extract(image)
     whole = network.classify(features).mean(dim=(2, 3))[0]
     maps = maps.to(features.device, features.dtype)
     small = F.interpolate(maps[None], features.shape[2:], mode="bilinear", align_corners=False)[0]
     steps = torch.tensor(grid, device=small.device, dtype=small.dtype)
-    costs = torch.full((len(maps), len(grid)), torch.nan)
     for index, label in enumerate(labels):
         logit = whole[label - 1]
         if logit <= 0:

@@ -375,5 +375,12 @@ def test_seeds_of_another_backbone_are_refused_before_anything_is_made(blocks, t
     STAGE.check(Preview(tiny_config(), blocks, inputs))
 
 
+def test_more_classes_than_8_bits_tell_apart_are_refused(blocks, tmp_path):
+    blocks.classes = tuple(map(str, range(255)))
+    inputs = {"seeds": Input("seeds", tmp_path, "key", {})}
+    with pytest.raises(ConfigError, match="at most 254 classes, got 255 of blocks"):
+        STAGE.check(Preview(tiny_config(), blocks, inputs))
+
+
 def test_parts_do_not_depend_on_ground_truth():
     assert all("ground truth" in free for free in STAGE.parts(tiny_config()).values())

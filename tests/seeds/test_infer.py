@@ -8,11 +8,14 @@ from torch.nn import functional as F
 
 from seeds.infer import image_logits, multi_scale_maps, write_seeds
 from seeds.model import BASNet
-from wsss.artifacts import read_seed
+from seeds.stage import STAGE
+from wsss.artifacts import Artifact, read_seed
 from wsss.cli.stages import load_config
 from wsss.datasets import DataSet
 from wsss.errors import DataError
+from wsss.evaluate_boxes import seed_reader
 from wsss.images import normalize_image
+from wsss.stage import Preview
 
 CPU = torch.device("cpu")
 
@@ -235,3 +238,48 @@ def test_ten_crops_of_a_sure_network_are_finite():
 
     logits = image_logits(Sure(), torch.zeros(1, 3, 28, 28), settings(ten_crops=True))
     torch.testing.assert_close(logits, torch.tensor([-300.0, 0.0, -350.0]))
+
+
+class Many(Brightness):
+    """A map for each of 1,000 classes: the red channel, lower and lower."""
+
+    def seed_maps(self, image):
+        return super().seed_maps(image).relu() / torch.arange(1.0, 1001)[:, None, None]
+
+
+class Thousand(OneImage):
+    classes = tuple(f"class {label}" for label in range(1, 1001))
+
+    def tags(self, image_id):
+        return (300,)
+
+    def size(self, image_id):
+        return 8, 16
+
+
+def test_maps_of_more_classes_than_8_bits_tell_apart_are_class_agnostic(tmp_path):
+    image = np.zeros((8, 16, 3), np.uint8)
+    image[:, 8:, 0] = 255
+    Image.fromarray(image).save(tmp_path / "one.png")
+    dataset = Thousand(tmp_path)
+    write_seeds(Many(), dataset, ["one"], out_dir=tmp_path, settings=settings(flip=False))
+    seed = read_seed(tmp_path / "one.npz")
+    assert (len(seed.classes), seed.maps.shape) == (0, (0, 2, 4))
+    np.testing.assert_allclose(seed.foreground, [[0, 0, 1, 1]] * 2, atol=2e-3)
+    artifact = Artifact(tmp_path, {"kind": "seeds", "image_ids": ["one"], "classes": dataset.classes})
+    answer = seed_reader(artifact, dataset, ["one"])("one")
+    assert answer.bilinear[:, 0].max() == 0
+    assert answer.bilinear[:, -1].min() > 0.99
+
+
+class Several(Thousand):
+    def ids(self, split):
+        return "one", "two"
+
+    def tags(self, image_id):
+        return (1, 2) if image_id == "two" else (1,)
+
+
+def test_several_tags_of_more_classes_than_8_bits_tell_apart_are_refused(tmp_path):
+    with pytest.raises(DataError, match=r"at most 254 classes.*got 1000 and several tags for 1: two"):
+        STAGE.check(Preview(load_config("seeds", "demo"), Several(tmp_path), {}))
