@@ -7,6 +7,7 @@ import pytest
 
 from wsss import doctor
 from wsss.artifacts import write_json
+from wsss.datasets import DemoDataSet
 from wsss.datasets.made import STAMP
 from wsss.doctor import Check, examine
 
@@ -73,8 +74,13 @@ def test_absent_data_are_missing_not_bad(monkeypatch, tmp_path):
     other.mkdir()
     write_json(other / STAMP, {"other": "settings"})
     monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: {"type": "demo", "root": str(other)})
-    assert doctor._data_set("demo") == Check("data demo", "ok", f"in {other}")
+    assert doctor._data_set("demo") == Check("data demo", "ok", "made on the spot")
     assert [one.name for one in other.iterdir()] == [STAMP]
+    DemoDataSet(tmp_path / "small", train=2, val=1, side=96)
+    small = {"type": "demo", "root": str(tmp_path / "small"), "train": 2, "val": 1, "side": 96}
+    small |= {"train_split": "train", "val_split": "val"}
+    monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(small))
+    assert doctor._data_set("demo").found == f"train 2, val 1 in {tmp_path / 'small'}"
     made = {"type": "voc_boxes", "root": str(tmp_path / "no"), "images": str(tmp_path)}
     monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(made))
     assert doctor._data_set("voc_boxes") == Check("data voc_boxes", "ok", "made on the spot")

@@ -55,7 +55,7 @@ def report(
 
     folder = from_here(work_dir) or PROJECT_ROOT / "work" / dataset
     file = from_here(out) or folder / "report.html"
-    open_entries(folder)  # before a data set is looked for, or even made
+    open_entries(folder)  # before a data set is looked for
     data = open_dataset(dataset, folder, with_root(cfg_options, data_root))
     figures = write_report(
         {"": folder},
