@@ -81,7 +81,8 @@ def test_absent_data_are_missing_not_bad(monkeypatch, tmp_path):
     small |= {"train_split": "train", "val_split": "val"}
     monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(small))
     assert doctor._data_set("demo").found == f"train 2, val 1 in {tmp_path / 'small'}"
-    made = {"type": "voc_boxes", "root": str(tmp_path / "no"), "images": str(tmp_path)}
+    made = {"type": "voc_boxes", "root": str(tmp_path / "no"), "images": str(tmp_path / "small")}
+    made |= {"splits": ["train", "val"], "labels": str(tmp_path / "small" / "cls_labels.npy")}
     monkeypatch.setattr(doctor, "load_dataset_settings", lambda _: dict(made))
     assert doctor._data_set("voc_boxes") == Check("data voc_boxes", "ok", "made on the spot")
     made |= {"images": str(tmp_path / "absent"), "train_split": "train", "val_split": "val"}
