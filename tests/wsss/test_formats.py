@@ -367,6 +367,11 @@ def test_nothing_made_is_lost(seeds, masks, tmp_path):
         with pytest.raises(ArtifactError, match=r"expected an empty folder or none at .*masks, got files"):
             call("irn", tmp_path / src, masks)
     assert sorted(file.name for file in masks.rglob("*")) == before
+    # What an interrupted run goes on from.
+    (tmp_path / "run" / "train").mkdir(parents=True)
+    (tmp_path / "run" / "unfinished.json").write_text('{"key": "of its settings"}')
+    with pytest.raises(ArtifactError, match=r"expected an empty folder or none at .*run, got files"):
+        import_seeds("irn", tmp_path / "irn", tmp_path / "run")
     for out in (masks, masks / "below"):
         with pytest.raises(ArtifactError, match="expected to export outside"):
             export_masks("voc", masks, out)

@@ -23,13 +23,15 @@ from wsss.contents import Contents
 from wsss.datasets import DataSet
 from wsss.datasets.base import name_some
 from wsss.errors import ArtifactError, ConfigError, DataError
+from wsss.folder import UNFINISHED, read_state
 from wsss.formats.masks import EXPORTED_MASKS, IMPORTED_MASKS
 from wsss.formats.seeds import SEEDS, RawSeed, fit_seed
 from wsss.images import read_size
 from wsss.log import logger
 from wsss.progress import track
 
-UNFINISHED = "unfinished.json"
+# In the place of a run's key while an import is not finished.
+_KEY = "import"
 HIGH_RES, CAM = KINDS_OF_MAPS = ("high_res", "cam")
 _Format = TypeVar("_Format")
 
@@ -134,7 +136,9 @@ def import_masks(
 def export_seeds(format: str, src: str | Path, dst: str | Path) -> None:
     """Write published seeds in another method's format.
 
-    ``l2g`` rounds to 1/255 and has no file for an image without tags; the others keep all that is stored.
+    ``l2g`` rounds to 1/255 and has no file for an image without tags; the others keep the class maps as they
+    are stored, ``npz`` at stride 4 alone. None has a class-agnostic map, logits or thresholds, nor, beside
+    maps at stride 4, the border that a method draws itself (`Seed.outside`).
 
     Args:
         format: ``irn``, ``puzzle``, ``psa``, ``clip-es``, ``l2g`` or ``npz``.
@@ -209,13 +213,14 @@ def _wanted(found: Sequence[str], dataset: DataSet | None, split: str, src: Path
 def _open_output(dst: str | Path) -> Path:
     """The folder to fill, if nothing in it can be lost."""
     out = Path(dst)
-    if out.is_dir() and any(out.iterdir()) and not (out / UNFINISHED).is_file():
+    # A run that was interrupted leaves a file of that name too, and goes on from what lies beside it.
+    if out.is_dir() and any(out.iterdir()) and (read_state(out) or {}).get("key") != _KEY:
         raise ArtifactError(
             f"expected an empty folder or none at {out}, got files: choose another or empty it"
         )
     if (out / MANIFEST).is_file():
         raise ArtifactError(f"expected a folder without {MANIFEST} at {out}, got one: choose another")
-    write_json(out / UNFINISHED, {"key": "import"})
+    write_json(out / UNFINISHED, {"key": _KEY})
     return out
 
 
