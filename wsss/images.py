@@ -64,8 +64,10 @@ def read_image(file: str | Path | ImageFile) -> NDArray[np.uint8]:
     """
     file = _as_file(file)
     with _opened(file.path) as image:
+        # Asked first: decoding also finds a header behind a PNG's pixels, which `read_size` cannot know of.
+        asks = _orientation(image) != 1
         image.load()
-        turned = ImageOps.exif_transpose(image) if file.upright and _orientation(image) != 1 else image
+        turned = ImageOps.exif_transpose(image) if file.upright and asks else image
         return _convert_to_rgb(turned)
 
 

@@ -213,6 +213,21 @@ def test_size_is_read_from_the_header(tmp_path, two):
         read_size(tmp_path / "text.jpg")
 
 
+def test_a_png_with_its_header_behind_the_pixels_has_one_frame(tmp_path, two):
+    """`read_size` does not see such a header, so `read_image` must not follow it."""
+    header = Image.Exif()
+    header[0x0112] = 6
+    two.save(tmp_path / "plain.png")
+    two.save(tmp_path / "turned.png", exif=header)
+    content = (tmp_path / "turned.png").read_bytes()
+    begin = content.index(b"eXIf") - 4
+    chunk = content[begin : content.index(b"IDAT") - 4]
+    plain = (tmp_path / "plain.png").read_bytes()
+    (tmp_path / "late.png").write_bytes(plain[:-12] + chunk + plain[-12:])  # IEND has 12 bytes
+    assert Image.open(tmp_path / "late.png").getexif()[0x0112] == 6
+    assert read_size(tmp_path / "late.png") == read_image(tmp_path / "late.png").shape[:2] == (1, 2)
+
+
 def test_normalized_by_hand():
     pixel = np.array([[[255, 0, 128]]], np.uint8)
     expected = [(1 - 0.485) / 0.229, -0.456 / 0.224, (128 / 255 - 0.406) / 0.225]
