@@ -224,6 +224,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_named(tmp_path, format, kin
         ("psa", {"cat": np.zeros(SIZE)}, "class numbers of type <U3"),
         ("psa", [1, 2], r"got: an array of int64 with shape \(2,\)"),
         ("clip-es", {"keys": np.array([0]), "attn_highres": np.zeros(SIZE)}, r"maps of shape \(37, 50\)"),
+        ("irn", {"keys": np.array([], int), "cam": [], "high_res": []}, r"found none: give --dataset"),
     ],
 )  # fmt: skip
 def test_foreign_files_that_do_not_fit_are_named(tmp_path, format, content, message):

@@ -118,7 +118,7 @@ class _Irn(_Pickled):
         for one in (maps, cam):
             if one is not None and len(keys) != len(one):
                 raise ValueError(f"{len(keys)} keys for {len(one)} maps")
-        size = None if full is None else (full.shape[1], full.shape[2])
+        size = None if full is None or 0 in full.shape[1:] else (full.shape[1], full.shape[2])
         return RawSeed([int(key) + 1 - self.first for key in keys], maps, size, cam)
 
     def pack(self, seed: Seed) -> dict[Any, Any]:
