@@ -11,6 +11,7 @@ import pytest
 
 from wsss.artifacts import write_json
 from wsss.cli import app, grid_jobs
+from wsss.cli import benchmark as benchmark_verb
 from wsss.cli.grid import read_grid
 from wsss.cli.grid_jobs import Runner, environments, is_done, plan_grid
 from wsss.cli.grid_table import COLUMNS, means, table_rows, write_table
@@ -247,3 +248,25 @@ def test_each_process_has_a_gpu_of_its_own(monkeypatch):
         environments(3)
     # One process sees what it saw before.
     assert "CUDA_VISIBLE_DEVICES" not in environments(1)[0]
+
+
+def test_a_table_of_long_names_fits_80_letters(monkeypatch, capsys, tmp_path):
+    monkeypatch.setenv("COLUMNS", "80")
+    figures = {
+        "seeds mIoU, oracle": 46.6,
+        "CAM of the same network": 46.3,
+        "masks mIoU": 53.4,
+        "val mIoU": 52.7,
+    }
+    rows = [
+        dict.fromkeys(COLUMNS)
+        | {"dataset": "demo", "method": "bas_localization", "refine": "irn", "random seed": seed}
+        | {"state": "done", "reason": ""}
+        | figures
+        for seed in (0, 1)
+    ]
+    benchmark_verb._print_table(rows, tmp_path / "table.csv")
+    lines = [line.rstrip() for line in capsys.readouterr().out.splitlines()]
+    assert max(map(len, lines)) <= 80
+    assert "bas_localization  irn     0          46.6      46.3      53.4      52.7" in lines
+    assert "bas_localization  irn     mean of 2  46.6±0.0  46.3±0.0  53.4±0.0  52.7±0.0" in lines

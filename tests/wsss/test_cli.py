@@ -360,7 +360,7 @@ def test_boxes_are_scored_beside_the_verb_for_masks(invoke, tmp_path):
     assert (fixed["threshold"], fixed["chosen_by"]) == (0.5, "default")
     code, out, _ = invoke("evaluate", "boxes", "maps", "demo_boxes", "--threshold", "0.2", *options)
     assert code == 0
-    assert re.search(r"largest contour +│ 0.2 +│ command line", out)
+    assert re.search(r"largest contour +0.2 +command line", out)
     assert "PxAP" in out
 
 

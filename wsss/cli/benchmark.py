@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.table import Table
 
 from wsss.cli.app import app
 from wsss.cli.grid import read_grid
 from wsss.cli.grid_jobs import Cell, Runner, command_line, is_done, plan_grid
 from wsss.cli.grid_table import AXES, BASELINES, means, table_rows, write_table
-from wsss.cli.options import AsJson, CfgOptions, console, from_here, print_json
+from wsss.cli.options import AsJson, CfgOptions, console, from_here, narrow_table, print_json
 from wsss.cli.plan import describe, print_plan, short_path
 from wsss.datasets.made import only_looking
 from wsss.errors import ConfigError
@@ -104,21 +103,25 @@ def _print_table(rows: Sequence[dict[str, Any]], file: Path) -> None:
     for dataset in dict.fromkeys(row["dataset"] for row in rows):
         own = [row for row in rows if row["dataset"] == dataset]
         known = [row for row in own if row["state"] == "done"]
-        kinds = _OF_MASKS if any(row["refine"] for row in own) else _OF_BOXES
-        shown = [one for one in kinds if any(row[one] is not None for row in own)]
-        table = Table("method", "refine", "random seed", *shown, "state", title=f"{dataset}, percent")
+        is_boxes = any(row[one] is not None for row in own for one in _OF_BOXES)
+        shown = [
+            one for one in (_OF_BOXES if is_boxes else _OF_MASKS) if any(row[one] is not None for row in own)
+        ]
+        names = ["method", *(["refine"] if any(row["refine"] for row in own) else []), "random seed"]
+        # One word a line; what failed is told with its reason below.
+        heads = [one.replace("MaxBox", "MaxBox ").replace(" ", "\n") for one in (*names, *shown)]
+        table = narrow_table(*heads, whole=heads, title=f"{dataset}, percent")
         for row in own:
-            names = row["method"], row["refine"] or "-", str(row["random seed"])
-            table.add_row(*names, *(_number(row[one]) for one in shown), row["state"])
+            table.add_row(*(str(row[one]) for one in names), *(_number(row[one]) for one in shown))
         table.add_section()
         for one in means(own):
             if one["random seeds"] > 1:
-                names = one["method"], one["refine"] or "-", f"mean of {one['random seeds']}"
-                table.add_row(*names, *(_mean(one.get(name)) for name in shown))
-        if known and kinds is _OF_BOXES:
+                first = [*(one[name] for name in names[:-1]), f"mean of {one['random seeds']}"]
+                table.add_row(*first, *(_mean(one.get(name)) for name in shown))
+        if known and is_boxes:
             for name, figures in BASELINES.items():
                 cells = (_number(known[0][figures[one]]) if one in figures else "-" for one in shown)
-                table.add_row(name, "-", "-", *cells)
+                table.add_row(name, "", *cells)
         out.print(table)
     for row in rows:
         if row["reason"]:
@@ -134,4 +137,4 @@ def _number(value: float | None) -> str:
 def _mean(value: tuple[float, float | None] | None) -> str:
     if value is None or value[1] is None:
         return "-"
-    return f"{value[0]:.1f} ± {value[1]:.1f}"
+    return f"{value[0]:.1f}±{value[1]:.1f}"

@@ -9,7 +9,7 @@ from rich.table import Table
 
 from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.cli.app import app
-from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, print_json, with_root
+from wsss.cli.options import AsJson, CfgOptions, DataRoot, console, narrow_table, print_json, with_root
 from wsss.cli.report import options_of_run
 from wsss.config import apply_options, load_dataset_settings
 from wsss.datasets import DATASETS, LocalizationDataSet, build_dataset
@@ -17,7 +17,15 @@ from wsss.errors import ConfigError
 from wsss.evaluate_boxes import BoxScores, file_reader, score_boxes, seed_reader
 from wsss.thresholds import Threshold
 
-_HEADS = ("boxes from", "threshold", "chosen by", "IoU .3", ".5", ".7", "mean", "Top-1 Loc", "Top-5 Loc")
+_WORDS = {"rule": "boxes from", "threshold": "threshold", "chosen_by": "chosen by"}
+_NUMBERS = {
+    "iou_30": "IoU .3",
+    "iou_50": ".5",
+    "iou_70": ".7",
+    "mean": "mean",
+    "top1": "Top-1\nLoc",
+    "top5": "Top-5\nLoc",
+}
 _SHOWN = 10
 _DEFAULT = 0.5
 
@@ -92,11 +100,15 @@ def _print(scores: BoxScores, dataset: str, sweep: bool, *, as_json: bool) -> No
         print_json(figures | ({"sweep": scores.curve()} if sweep else {}))
         return
     out = console()
-    table = Table(*_HEADS, title=f"{dataset}, {scores.split}, {scores.images} images, accuracy in percent")
-    for row in figures["boxes"]:
-        numbers = [value for name, value in row.items() if name not in ("rule", "threshold", "chosen_by")]
-        table.add_row(row["rule"], _threshold(row["threshold"]), row["chosen_by"], *map(_percent, numbers))
-    if figures["boxes"]:
+    if rows := figures["boxes"]:
+        # The classes of an answer have columns only where it has any.
+        numbers = [name for name in _NUMBERS if any(row[name] is not None for row in rows)]
+        heads = [*_WORDS.values(), *(_NUMBERS[name] for name in numbers)]
+        title = f"{dataset}, {scores.split}, {scores.images} images, accuracy in percent"
+        table = narrow_table(*heads, whole=heads[1:], title=title)
+        for row in rows:
+            words = row["rule"], _threshold(row["threshold"]), row["chosen_by"]
+            table.add_row(*words, *(_percent(row[name]) for name in numbers))
         out.print(table)
     if "pixels" in figures:
         pixels = Table("pixels", "value", title=f"{scores.with_masks} images with masks")
