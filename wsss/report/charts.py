@@ -83,12 +83,13 @@ def draw_threshold_curves(axes: Axes, curves: Sequence[Curve]) -> None:
         if value is not None:
             score = 100 * float(np.interp(value, curve.thresholds, curve.scores))
             axes.plot([value], [score], "o", color=line.get_color())
-            axes.annotate(
-                f"{value:g}: {score:.1f}", (value, score), xytext=(5, 5), textcoords="offset points"
-            )
+            # Towards the middle, or the words would stick out of the page of a PDF.
+            side = {"xytext": (-5, 5), "ha": "right"} if value > 0.75 else {"xytext": (5, 5)}
+            axes.annotate(f"{value:g}: {score:.1f}", (value, score), textcoords="offset points", **side)
     axes.set_xlabel("threshold")
     axes.set_ylabel("mIoU %")
     axes.set_xlim(0, 1)
+    axes.margins(y=0.1)
     axes.legend(loc="best")
 
 
