@@ -14,17 +14,18 @@ SETTINGS = {
     "seeds": (
         f"model.backbone='{NAME}'", "model.pretrained=None", "train.optimizer='adamw'",
         "train.layer_decay=0.7", "train.learning_rate=1e-4", "train.biases=True", "train.epochs=1",
+        "model.warmup_epochs=0",
         "train.batch_size=4", "train.resize=64", "train.crop=50", "train.num_workers=0",
         "train.on_dead_maps='warn'", "infer.scales=(1.0, 0.5)",
     ),
     "refine": (
-        f"model.backbone='{NAME}'", "model.pretrained=None", "model.weights_from='seeds'", "train.crop=64",
+        f"model.backbone='{NAME}'", "model.pretrained='seeds'", "train.crop=64",
         "train.epochs=1", "train.batch_size=4", "train.num_workers=0", "labels.num_workers=1",
         "infer.steps=8",
     ),
     "segment": (
-        "weights_from='seeds'", "reads=('masks', 'seeds')", f"model.backbone.name='{NAME}'",
-        "model.backbone.pretrained=None", "model.backbone.output_stride=16", "model.backbone.dilate=False",
+        "model.pretrained='seeds'", f"model.backbone.name='{NAME}'", "model.backbone.output_stride=16",
+        "model.backbone.dilate=False",
         f"model.decode_head.in_channels={CHANNELS}", "optim_wrapper.paramwise_cfg.layer_decay=0.7",
         "optim_wrapper.paramwise_cfg.decay_norms=False", "train_cfg.max_iters=2",
         "train_dataloader.batch_size=2", "train_dataloader.num_workers=0", "infer.scales=(1.0,)",
