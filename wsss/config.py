@@ -275,7 +275,9 @@ def apply_options(config: Config, options: Sequence[str], *, owned: Mapping[str,
                 nearest = _nearest(key, [*known, *branches])
                 raise UnknownKeyError(f"expected a known key, got {key!r} in --cfg-options: {nearest}")
             _check_type(key, known[key], leaf)
-        config.merge_from_dict({name: value})
+        # mmengine merges a table into a table alone; one in the place of another value is set as it is.
+        is_new_table = isinstance(value, Mapping) and name in known and not isinstance(known[name], Mapping)
+        config.merge_from_dict({name: {DELETE: True, **value} if is_new_table else value})
 
 
 def flatten(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

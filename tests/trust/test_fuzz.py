@@ -4,7 +4,7 @@ import json
 import string
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from seeds.methods import check_settings
@@ -224,6 +224,7 @@ def test_configs_read_as_data(tmp_path, content):
 _VALUES = _JSON.map(repr) | st.text(max_size=6) | st.sampled_from(["1e999", "()", "(1,)", "{}", "[[]]", "-1"])
 
 
+@example(key="score_split", value="{}")
 @given(
     key=st.sampled_from(
         ["train.epochs", "train.batch_size", "infer.scales", "infer.flip", "model.backbone", "train",

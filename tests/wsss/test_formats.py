@@ -225,6 +225,7 @@ def test_a_pickle_that_calls_anything_is_refused_and_named(tmp_path, format, kin
         ("psa", [1, 2], r"got: an array of int64 with shape \(2,\)"),
         ("clip-es", {"keys": np.array([0]), "attn_highres": np.zeros(SIZE)}, r"maps of shape \(37, 50\)"),
         ("irn", {"keys": np.array([], int), "cam": [], "high_res": []}, r"found none: give --dataset"),
+        ("psa", {0: np.zeros((0, 2))}, r"got \[1\] for 0 maps"),
     ],
 )  # fmt: skip
 def test_foreign_files_that_do_not_fit_are_named(tmp_path, format, content, message):

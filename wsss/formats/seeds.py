@@ -253,6 +253,11 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
     Raises:
         DataError: the maps are of another size, outside [0, 1] or not numbers.
     """
+    if any(not 1 <= label <= _MOST_CLASSES for label in raw.classes) or len(raw.classes) != len(raw.maps):
+        raise DataError(
+            f"expected classes 1..{_MOST_CLASSES}, each with a map, for {where}, got {raw.classes} for "
+            f"{len(raw.maps)} maps: choose the format that it has"
+        )
     grid = grid_of(size)
     maps = raw.maps
     if len(raw.classes) == 0:
@@ -268,11 +273,6 @@ def fit_seed(raw: RawSeed, size: tuple[int, int], where: str) -> Seed:
         raise DataError(
             f"expected maps in [0, 1] for {where}, got {raw.maps.min():.3g} to {raw.maps.max():.3g}: "
             "divide each by its maximum"
-        )
-    if any(not 1 <= label <= _MOST_CLASSES for label in raw.classes) or len(raw.classes) != len(raw.maps):
-        raise DataError(
-            f"expected classes 1..{_MOST_CLASSES}, each with a map, for {where}, got {raw.classes} for "
-            f"{len(raw.maps)} maps: choose the format that it has"
         )
     return Seed(np.array(raw.classes, np.uint8), np.clip(maps, 0, 1).astype(np.float32), size)
 
