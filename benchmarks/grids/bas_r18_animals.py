@@ -1,6 +1,6 @@
 # wsss benchmark benchmarks/grids/bas_r18_animals.py
 # One setting of BAS at a time, on ResNet18 with voc_animals: 664 steps of 16 crops of 192, in bfloat16.
-# About ten minutes a row on one CPU core with AMX.
+# Not run yet.
 datasets = ["voc_animals"]
 methods = dict(
     bas=dict(config="bas_r18_{dataset}.py"),
