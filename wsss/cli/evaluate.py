@@ -57,8 +57,8 @@ def evaluate(
 ) -> None:
     """Score published seeds, masks or predictions against ground truth, per class."""
     options = [*options_of_run(dataset, folder), *with_root(cfg_options, data_root)]
-    truth = build_dataset(load_dataset_settings(dataset, options))
     artifact = open_artifact(folder)
+    truth = build_dataset(load_dataset_settings(dataset, options))
     if split is not None and split != artifact.split:
         artifact = artifact.part_in(split, truth.ids(split))
     if sweep:
