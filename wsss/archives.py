@@ -8,7 +8,7 @@ from wsss.manifests import is_inside
 
 
 def unpack_tar(archive: Path, folder: Path) -> None:
-    """Unpack the files and folders of a tar archive, compressed or not. A leading ``/`` is dropped.
+    """Unpack the files and folders of a tar archive, compressed or not; names lose a leading ``/``.
 
     Owners, times and permissions are not kept. (tarfile's own filters came with 3.10.12 and 3.11.4, and
     Debian 12 has 3.11.2.)
