@@ -27,13 +27,13 @@ test:  ## the default tests: no GPU, no data needed
 	tools/run_tests.sh
 
 test-all:  ## the slow ones too
-	tools/run_tests.sh -m ""
+	tools/run_tests.sh -m "" --timeout 7200
 
 coverage:  ## lines and branches of the packages that the default tests reach; fails below the share in pyproject.toml
 	tools/run_tests.sh --cov --cov-report=term
 
 trust:  ## faults of all kinds, in their long form: damages, kills, strangers (docs/trust.md)
-	tools/run_tests.sh -m "" --hypothesis-profile=long tests/trust
+	tools/run_tests.sh -m "" --timeout 7200 --hypothesis-profile=long tests/trust
 
 mutants:  ## wrong lines in the method code, each of which a test must catch; MUTANT_WORKERS=N at a time
 	tools/setup.sh

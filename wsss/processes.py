@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
 from typing import TypeVar
 
 _Task = TypeVar("_Task")
 _Product = TypeVar("_Product")
+
+# Chunks of tasks that wait for each process: none is idle, and few are begun after an error.
+_AHEAD = 4
 
 
 def map_images(
@@ -30,6 +35,10 @@ def map_images(
 
     Returns:
         An iterator over the products in the order of the tasks.
+
+    Raises:
+        concurrent.futures.process.BrokenProcessPool: one of the processes was killed.
+        Exception: what the work raised.
     """
     # Here, because it takes torch along: `segment.crf` starts processes anew that import this module.
     from wsss.progress import track
@@ -38,10 +47,31 @@ def map_images(
     if workers <= 1:
         yield from track(map(work, tasks), description, total=len(tasks))
         return
+    yield from track(_map_in_processes(work, tasks, workers, chunk), description, total=len(tasks))
+
+
+def _map_in_processes(
+    work: Callable[[_Task], _Product], tasks: Sequence[_Task], workers: int, chunk: int
+) -> Iterator[_Product]:
     # The parent's threads do not survive a fork, but the workers start none.
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    with multiprocessing.get_context(method).Pool(workers, initializer=_one_thread) as pool:
-        yield from track(pool.imap(work, tasks, chunksize=chunk), description, total=len(tasks))
+    # Not multiprocessing.Pool: it kills its processes when it ends, and waits forever for the lock of one
+    # that was just sending a product; nor does it see that one of them was killed.
+    pool = ProcessPoolExecutor(workers, multiprocessing.get_context(method), initializer=_one_thread)
+    waiting: deque[Future[list[_Product]]] = deque()
+    try:
+        for start in range(0, len(tasks), chunk):
+            waiting.append(pool.submit(_work_all, work, tasks[start : start + chunk]))
+            if len(waiting) > _AHEAD * workers:
+                yield from waiting.popleft().result()
+        while waiting:
+            yield from waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _work_all(work: Callable[[_Task], _Product], tasks: Sequence[_Task]) -> list[_Product]:
+    return [work(task) for task in tasks]
 
 
 def available_cores() -> int:

@@ -6,6 +6,8 @@ import multiprocessing
 import re
 import shlex
 import signal
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from types import SimpleNamespace
 
 import numpy as np
@@ -105,6 +107,7 @@ def test_an_interrupted_verb_says_what_to_call(call, monkeypatch, words, said):
         ),
         (torch.OutOfMemoryError("CUDA out of memory.\nMore"), "CUDA out of memory.: lower train.batch_size"),
         (MemoryError(), "lower num_workers or the size of the images"),
+        (BrokenProcessPool("a child died"), "one killed, most often for want of memory: lower num_workers"),
     ],
 )
 def test_a_machine_at_its_end_is_one_line(call, monkeypatch, error, said):
@@ -414,17 +417,14 @@ def test_ids_that_lead_out_of_a_folder_are_refused(invoke, tmp_path):
 
 
 def test_forked_workers_end_at_once(invoke):
-    """A handler in Python would wait for the worker's next line, and a pool that ends its workers with it."""
+    """A handler in Python would wait for the worker's next line, and what ends the worker with it."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         invoke("doctor", "--help")
         assert callable(signal.getsignal(signal.SIGTERM))
         context = multiprocessing.get_context("fork")
-        with context.Pool(1) as pool:
-            assert pool.apply(signal.getsignal, (signal.SIGTERM,)) == signal.SIG_DFL
-        for _ in range(20):
-            with context.Pool(2) as pool:
-                pool.map(abs, [1, -1])
+        with ProcessPoolExecutor(1, context) as pool:
+            assert pool.submit(signal.getsignal, signal.SIGTERM).result() == signal.SIG_DFL
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

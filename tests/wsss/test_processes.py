@@ -1,8 +1,11 @@
 """Work on images in several processes: order, errors, cores."""
 
 import os
+import signal
 import subprocess
 import sys
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
 
 import pytest
 
@@ -27,6 +30,40 @@ def test_products_come_in_the_order_of_the_tasks(num_workers):
 def test_an_error_reaches_the_caller(num_workers):
     with pytest.raises(ValueError, match="-3 is negative"):
         list(map_images(square, [1, -3, 2], "squares", num_workers=num_workers))
+
+
+def test_an_error_never_leaves_a_process_waiting():
+    """multiprocessing.Pool waits forever once in some hundred: it kills a process that holds a lock."""
+    code = """
+import cv2, torch  # here, not in each process
+from wsss.processes import map_images
+for _ in range(200):
+    try:
+        list(map_images(int, ["x"] * 4, "rounds", num_workers=2))
+    except ValueError:
+        continue
+    raise SystemExit("no error")
+"""
+    assert subprocess.run([sys.executable, "-c", code], timeout=300, stderr=subprocess.PIPE).returncode == 0
+
+
+def die(_number: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_a_killed_process_ends_the_work():
+    with pytest.raises(BrokenProcessPool):
+        list(map_images(die, range(4), "killed", num_workers=2))
+
+
+@pytest.mark.parametrize("chunk", [1, 3])
+def test_tasks_are_begun_a_few_ahead(tmp_path, chunk):
+    products = map_images(
+        Path.touch, [tmp_path / str(n) for n in range(200)], "files", num_workers=2, chunk=chunk
+    )
+    next(products)
+    products.close()
+    assert 0 < len(list(tmp_path.iterdir())) < 100
 
 
 def test_processes_of_a_job_share_the_cores(monkeypatch):

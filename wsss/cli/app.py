@@ -184,6 +184,11 @@ def _in_words(error: Exception) -> WsssError | None:
             f"expected the work to fit into the GPU's memory, got: {str(error).splitlines()[0]}: lower "
             "train.batch_size or the crop in --cfg-options, or end what else runs on the GPU"
         )
+    if type(error).__name__ == "BrokenProcessPool":
+        return TrainingError(
+            "expected the processes that work on the images to live, got one killed, most often for want of "
+            "memory: lower num_workers; the same command goes on where it stopped"
+        )
     if isinstance(error, MemoryError):
         return TrainingError(
             "expected the work to fit into the memory of this machine, got none left: lower num_workers or "
