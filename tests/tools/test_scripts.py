@@ -164,7 +164,7 @@ def test_environment_without_its_python_is_made_anew(ready):
     ready.run("setup.sh")
     (ready.root / ".venv/bin/python").unlink()
     (ready.root / "pyproject.toml").write_text("two")
-    assert ready.run("run_tests.sh").stdout == "python -m pytest\n"
+    assert ready.run("run_tests.sh").stdout == "python -m pytest --numprocesses 2 --dist loadfile\n"
 
 
 def test_called_from_another_folder_through_a_link(ready, tmp_path):
@@ -223,7 +223,7 @@ def test_wheels_that_are_not_there(ready):
 
 
 def test_tests_get_their_arguments(ready, tmp_path):
-    assert ready.run("run_tests.sh", "-k", "a b", cwd=tmp_path).stdout == "python -m pytest -k a b\n"
+    assert ready.run("run_tests.sh", "-k", "a b", cwd=tmp_path).stdout.endswith(" loadfile -k a b\n")
 
 
 @pytest.mark.parametrize("script", ["setup.sh", "run_stage.sh", "run_tests.sh", "wsss"])
