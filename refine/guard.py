@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 from mmengine.dist import all_gather_object
+from numpy.typing import NDArray
 
-from refine.class_maps import is_agnostic_alone
+from refine.class_maps import is_agnostic_alone, read_class_maps
 from refine.labels import read_seed_as_set
 from wsss.artifacts import IGNORE, Artifact, read_mask, read_seed
 from wsss.datasets import DataSet
@@ -19,9 +20,14 @@ from wsss.errors import ArtifactError, WsssError
 from wsss.images import read_size
 from wsss.log import logger
 from wsss.progress import track
+from wsss.scored import spread
 
 _SHOWN = 5
 _LEAST = 0.01
+# Cells nearer to the border than a tenth of the side are the rim, those beyond a quarter the middle.
+_RIM, _MIDDLE = 0.1, 0.25
+# A class is judged on this many images at least.
+_FEW = 10
 
 
 def check_seeds(seeds: Artifact, dataset: DataSet, *, accepts_agnostic: bool = True) -> None:
@@ -72,6 +78,63 @@ def _problems_of(seeds: Artifact, dataset: DataSet, image_id: str, accepts_agnos
     if seed.size != size:
         problems.append(f"size {seed.size}, its image has {size}")
     return problems
+
+
+def warn_of_rims(seeds: Artifact, dataset: DataSet, *, images: int = 1000) -> None:
+    """Warn of classes whose maps are higher along the border of the images than in their middle.
+
+    Objects are mostly in the middle of a photo. A classifier of few images finds the evidence of a class in
+    what is always around it: the ceiling over chairs, the wall behind cats. No ground truth is needed to see
+    that (docs/results.md, Seeds).
+
+    Args:
+        seeds: the published seeds.
+        dataset: where tags and the names of classes are.
+        images: at most so many are looked at, spread over the list.
+    """
+    if names := classes_at_the_rim(seeds, dataset, spread(seeds.ids, images)):
+        logger.warning(
+            "expected maps that are higher in the middle of the images than along their border, got the "
+            "opposite for %s: they may show what is around the objects; look at them (wsss report) and add "
+            "images of these classes in other places",
+            ", ".join(names),
+        )
+
+
+def classes_at_the_rim(seeds: Artifact, dataset: DataSet, image_ids: Sequence[str]) -> list[str]:
+    """Names of the classes whose maps have a higher mean in the outer tenth of the images than in the middle.
+
+    Args:
+        seeds: the published seeds.
+        dataset: where tags and the names of classes are.
+        image_ids: images to look at; classes of fewer than 10 among them are left out.
+    """
+    count = len(dataset.classes) + 1
+    rim, middle, number = np.zeros(count), np.zeros(count), np.zeros(count, int)
+    for image_id in track(image_ids, "borders of the seeds"):
+        seed = read_class_maps(seeds.file(image_id), dataset.tags(image_id))
+        distance = _distance_to_border(*seed.maps.shape[1:])
+        is_rim, is_middle = distance < _RIM, distance > _MIDDLE
+        if not is_rim.any():  # an image of a few cells
+            continue
+        rim[seed.classes] += seed.maps[:, is_rim].mean(axis=1)
+        middle[seed.classes] += seed.maps[:, is_middle].mean(axis=1)
+        number[seed.classes] += 1
+    return [
+        name
+        for label, name in enumerate(dataset.classes, start=1)
+        if number[label] >= _FEW and rim[label] > middle[label]
+    ]
+
+
+def _distance_to_border(height: int, width: int) -> NDArray[np.float64]:
+    """How far each cell's centre is from the border, as a share of the side: (height, width) in (0, .5]."""
+    rows, columns = (np.minimum(at, 1 - at) for at in (_centres(height), _centres(width)))
+    return np.minimum(rows[:, None], columns[None])
+
+
+def _centres(count: int) -> NDArray[np.float64]:
+    return (np.arange(count) + 0.5) / count
 
 
 @dataclasses.dataclass(frozen=True)

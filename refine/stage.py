@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mmengine.config import Config
 
 from refine.clock import Clock
-from refine.guard import check_seeds
+from refine.guard import check_seeds, warn_of_rims
 from refine.methods import check_settings, find_method, method_defaults, method_of_key
 from refine.score import score_masks
 from wsss.artifacts import IGNORE
@@ -23,6 +23,8 @@ def run(job: Job) -> Result:
     method = check_settings(job.config)
     seeds = job.inputs["seeds"]
     check_seeds(seeds, job.dataset, accepts_agnostic=method.accepts_agnostic)
+    if is_main():
+        warn_of_rims(seeds, job.dataset)
     clock = Clock()
     made = method.write_masks(job, shard(seeds.ids), clock)
     wait()

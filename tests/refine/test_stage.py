@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,7 +13,14 @@ from mmengine.config import Config
 from PIL import Image
 
 from refine import stage as refine_stage
-from refine.guard import Shares, check_seeds, thresholds_to_try, warn_of_shares
+from refine.guard import (
+    Shares,
+    check_seeds,
+    classes_at_the_rim,
+    thresholds_to_try,
+    warn_of_rims,
+    warn_of_shares,
+)
 from refine.labels import write_confident_labels
 from refine.methods import method_defaults
 from refine.model import IRNet
@@ -307,6 +315,32 @@ def test_guard_of_the_confident_share(caplog, seeds, shares, warning):
     with caplog.at_level(logging.WARNING, logger="wsss"):
         warn_of_shares(shares, seeds, seeds.ids, tiny_config().labels)
     assert (warning in caplog.text) if warning else not caplog.records
+
+
+@pytest.mark.parametrize(("images", "is_warned"), [(12, True), (9, False)])
+def test_classes_along_the_border_are_named(tmp_path, caplog, images, is_warned):
+    """Two classes: the maps of one along the border, those of the other in the middle."""
+    border = np.full((20, 30), 0.9, np.float32)
+    border[4:16, 6:24] = 0.3
+    ids = [f"i{number}" for number in range(images)]
+    for image_id in ids:
+        write_seed(
+            tmp_path / f"{image_id}.npz",
+            classes=np.array([1, 2]),
+            maps=np.stack([border, 1 - border]),
+            size=(80, 120),
+        )
+    found = Artifact(tmp_path, {"kind": "seeds", "split": "train", "key": "k", "image_ids": ids})
+    two = SimpleNamespace(classes=("chair", "dog"), tags=lambda image_id: (1, 2))
+    with caplog.at_level(logging.WARNING, logger="wsss"):
+        warn_of_rims(found, two)
+    assert ("got the opposite for chair: they may show" in caplog.text) == is_warned
+
+
+def test_images_of_a_few_cells_have_no_border(tmp_path):
+    write_seed(tmp_path / "a.npz", classes=np.array([1]), maps=np.ones((1, 2, 3), np.float32), size=(8, 12))
+    found = Artifact(tmp_path, {"kind": "seeds", "split": "train", "key": "k", "image_ids": ["a"] * 12})
+    assert classes_at_the_rim(found, SimpleNamespace(classes=("dog",), tags=lambda _: (1,)), found.ids) == []
 
 
 def test_thresholds_to_try_part_the_pixels(seeds):
