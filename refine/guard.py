@@ -1,4 +1,4 @@
-"""Guards at the door: seeds that belong to the data set, and thresholds that make useful confident labels."""
+"""Guards at the door: seeds of this data set that show objects, thresholds that make useful labels."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _SHOWN = 5
 _LEAST = 0.01
 # Cells nearer to the border than a tenth of the side are the rim, those beyond a quarter the middle.
 _RIM, _MIDDLE = 0.1, 0.25
-# A class is judged on this many images at least.
-_FEW = 10
+# At most so many images are looked at, and a class is judged on so many at least.
+_IMAGES, _FEW = 1000, 10
 
 
 def check_seeds(seeds: Artifact, dataset: DataSet, *, accepts_agnostic: bool = True) -> None:
@@ -80,7 +80,7 @@ def _problems_of(seeds: Artifact, dataset: DataSet, image_id: str, accepts_agnos
     return problems
 
 
-def warn_of_rims(seeds: Artifact, dataset: DataSet, *, images: int = 1000) -> None:
+def warn_of_rims(seeds: Artifact, dataset: DataSet) -> None:
     """Warn of classes whose maps are higher along the border of the images than in their middle.
 
     Objects are mostly in the middle of a photo. A classifier of few images finds the evidence of a class in
@@ -90,9 +90,8 @@ def warn_of_rims(seeds: Artifact, dataset: DataSet, *, images: int = 1000) -> No
     Args:
         seeds: the published seeds.
         dataset: where tags and the names of classes are.
-        images: at most so many are looked at, spread over the list.
     """
-    if names := classes_at_the_rim(seeds, dataset, spread(seeds.ids, images)):
+    if names := classes_at_the_rim(seeds, dataset, spread(seeds.ids, _IMAGES)):
         logger.warning(
             "expected maps that are higher in the middle of the images than along their border, got the "
             "opposite for %s: they may show what is around the objects; look at them (wsss report) and add "
