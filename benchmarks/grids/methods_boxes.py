@@ -1,6 +1,6 @@
 # wsss benchmark benchmarks/grids/methods_boxes.py
 # All methods for localisation on pictures with one class each, from random weights, 20 epochs (ORNet: 20 of
-# its coarse model, 15 of the evaluator, 30 of the fine stage): 35 minutes on two idle CPU cores. No data.
+# its coarse model, 15 of the evaluator, 30 of the fine stage): 45 minutes on one CPU core. No data.
 datasets = ["demo_boxes"]
 methods = dict(
     cam=dict(config="cam_plain8_{dataset}.py", options=["train.epochs=20"]),
