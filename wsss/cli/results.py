@@ -145,7 +145,8 @@ def describe_grid(file: Path) -> dict[str, Any]:
         if row["state"] == "done":
             numbers = {key: float(row[key]) for key in (*FIGURES, *_COUNTS) if row.get(key)}
             absent = {key: None for key in FIGURES if not row.get(key)}
-            words = {key: without_folders(row[key]) for key in ("settings", "command")}
+            settings = "; ".join(_without_folder(one) for one in row["settings"].split("; "))
+            words = {"settings": settings, "command": without_folders(row["command"])}
             done.append({**row, **absent, **numbers, **words})
     if not done:
         raise DataError(f"expected rows that are done in {file}, found none: run wsss benchmark again")
@@ -179,11 +180,13 @@ def without_folders(text: str) -> str:
     >>> without_folders("wsss run seeds voc --data-root /data/VOC2012 --cfg-options a=/b/c.pth")
     'wsss run seeds voc --data-root VOC2012 --cfg-options a=c.pth'
     """
-    words = []
-    for word in shlex.split(text.replace(f"{PROJECT_ROOT}/", "")):
-        before, separator, path = word.rpartition("=")
-        words.append(f"{before}{separator}{Path(path).name}" if path.startswith("/") else word)
-    return shlex.join(words)
+    return shlex.join(_without_folder(word) for word in shlex.split(text.replace(f"{PROJECT_ROOT}/", "")))
+
+
+def _without_folder(word: str) -> str:
+    """A path, or the path of ``key=path``, shortened to its last part."""
+    before, separator, path = word.rpartition("=")
+    return f"{before}{separator}{Path(path).name}" if path.startswith("/") else word
 
 
 def _plain(value: Any) -> Any:
