@@ -12,5 +12,5 @@ model = dict(
     normalize_features=True,
     warmup_epochs=2,
 )
-train = dict(resize=144, crop=128, epochs=8, batch_size=16, decay_epochs=6)
-infer = dict(resize=144, threshold=0.5)
+train = dict(resize=224, crop=192, epochs=12, batch_size=16, decay_epochs=8)
+infer = dict(resize=224, threshold=0.5)
