@@ -15,7 +15,7 @@ methods = dict(
     **_at("bas_localization", [0.001, 0.003]),
     **_at("ornet", [0.003, 0.001], "train.fine.learning_rate"),
     **_at("bas", [0.003, 0.01]),
-    **_at("bcam", [0.001]),
+    **_at("bcam", [0.001, 0.0003]),
 )
 random_seeds = [0]
 options = ["dataset.train_split=train", "train.amp=bf16", "infer.amp=bf16"]
