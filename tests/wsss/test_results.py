@@ -16,6 +16,7 @@ from wsss.cli.results import describe_run, write_results
 from wsss.cli.stages import settings_by_folder
 from wsss.errors import ConfigError, DataError
 from wsss.keys import settings_that_matter
+from wsss.paths import PROJECT_ROOT
 
 
 @pytest.fixture
@@ -150,7 +151,8 @@ def test_a_grid_becomes_means_over_random_seeds(pages, tmp_path):
     row = dict.fromkeys(COLUMNS, "") | {
         "dataset": "demo_boxes", "method": "cam", "state": "done", "commit": "abc", "machine": "a CPU",
         "command": "wsss benchmark /home/me/x.py",
-        "settings": "seeds.infer.scales=[0.5, 1.0]; seeds.model.weights=/home/me/net.pth; seeds.method=cam",
+        "settings": "seeds.infer.scales=[0.5, 1.0]; seeds.model.weights=/home/me/net.pth; "
+        f"seeds.model.pretrained={PROJECT_ROOT}/work/start.pth; seeds.method=cam",
     }  # fmt: skip
     with file.open("w", newline="") as opened:
         writer = csv.DictWriter(opened, COLUMNS)
@@ -166,7 +168,10 @@ def test_a_grid_becomes_means_over_random_seeds(pages, tmp_path):
     assert table.rows == [["cam", 2, "50.0 ± 0.0", "41.0 ± 1.4"], ["whole image", "", "30.0", ""]]
     assert table.note == "commit abc; a CPU; `wsss benchmark x.py`"
     kept = json.loads((pages[0] / "grid.json").read_text())["grid"][0]["settings"]
-    assert kept == "seeds.infer.scales=[0.5, 1.0]; seeds.model.weights=net.pth; seeds.method=cam"
+    assert kept == (
+        "seeds.infer.scales=[0.5, 1.0]; seeds.model.weights=net.pth; "
+        "seeds.model.pretrained=work/start.pth; seeds.method=cam"
+    )
 
 
 def test_what_rows_share_is_said_once_and_the_rest_row_by_row(pages, work):

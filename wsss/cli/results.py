@@ -180,13 +180,13 @@ def without_folders(text: str) -> str:
     >>> without_folders("wsss run seeds voc --data-root /data/VOC2012 --cfg-options a=/b/c.pth")
     'wsss run seeds voc --data-root VOC2012 --cfg-options a=c.pth'
     """
-    return shlex.join(_without_folder(word) for word in shlex.split(text.replace(f"{PROJECT_ROOT}/", "")))
+    return shlex.join(_without_folder(word) for word in shlex.split(text))
 
 
 def _without_folder(word: str) -> str:
-    """A path, or the path of ``key=path``, shortened to its last part."""
-    before, separator, path = word.rpartition("=")
-    return f"{before}{separator}{Path(path).name}" if path.startswith("/") else word
+    """A path, or the path of ``key=path``, shortened to its last part, or to its place in the project."""
+    before, separator, path = word.replace(f"{PROJECT_ROOT}/", "").rpartition("=")
+    return f"{before}{separator}{Path(path).name if path.startswith('/') else path}"
 
 
 def _plain(value: Any) -> Any:
