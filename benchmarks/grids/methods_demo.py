@@ -12,7 +12,7 @@ methods = dict(
         options=["model.foreground=True", "infer.fuse=average", "infer.threshold=tags"],
     ),
 )
-# No ground truth chooses a setting; that of the preset is made for longer trainings.
+# The thresholds of the preset are made for longer trainings.
 refine = dict(
     irn=dict(
         config="irn_plain8_demo.py",

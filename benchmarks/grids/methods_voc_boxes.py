@@ -9,6 +9,7 @@ methods = dict(
         config="cam_mbv1_{dataset}.py", options=["model.frozen_levels=0", "model.batch_norm=train"]
     ),
     bas=dict(config="bas_mbv1_{dataset}.py"),
+    bas_map=dict(config="bas_mbv1_{dataset}.py", options=["model.foreground=True", "infer.fuse=average"]),
     bas_localization=dict(config="bas_localization_mbv1_{dataset}.py"),
     fam=dict(config="fam_mbv1_{dataset}.py"),
     bcam_gradient=dict(config="bcam_mbv1_{dataset}.py"),
