@@ -9,18 +9,20 @@ import copy
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
+from numpy.typing import NDArray
 
-from refine.by_tags import resolve, score_of_area
+from refine.by_tags import resolve, score_of_edges
 from refine.clock import Clock
 from refine.dataset import check_crops
 from refine.guard import measure_shares, warn_of_shares
-from refine.infer import EDGE, WALK, read_walk, write_edges, write_masks, write_walks
-from refine.labels import read_seed_as_set, write_confident_labels
+from refine.infer import EDGE, WALK, read_edge, read_walk, write_edges, write_masks, write_walks
+from refine.labels import write_confident_labels
 from refine.methods import Decision, Made
 from refine.model import IRNet
 from refine.train import NETWORK, load_irnet, train_irnet
-from wsss.artifacts import read_mask
+from wsss.artifacts import Seed, grid_of, read_mask
 from wsss.backbones import OUTPUT_STRIDES, build_backbone
 from wsss.config import Settings
 from wsss.distributed import is_main, wait
@@ -194,14 +196,14 @@ class Irn:
 
 
 def _with_score(job: Job) -> tuple[Config, Threshold]:
-    """The config with the background score at which the walked seeds cover as much as the seeds do."""
-    seeds, tags = job.inputs["seeds"], job.dataset.tags
-    score = score_of_area(
-        job,
-        seeds.ids,
-        read_walk=lambda one: read_walk(job.out_dir / WALK / f"{one}.npz"),
-        read_seed=lambda one: read_seed_as_set(seeds.file(one), job.config.labels, tags(one)),
-    )
+    """The config with the background score at which outlines follow the edges."""
+
+    def read(image_id: str) -> tuple[Seed, NDArray[np.float32]]:
+        walked = read_walk(job.out_dir / WALK / f"{image_id}.npz")
+        edge = read_edge(job.out_dir / EDGE / f"{image_id}.png", grid_of(walked.size))
+        return walked, edge[0].numpy()
+
+    score = score_of_edges(job.inputs["seeds"].ids, read=read)
     config = copy.deepcopy(job.config)
     config.infer.background_score = score.value
     return config, score
