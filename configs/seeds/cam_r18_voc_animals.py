@@ -4,4 +4,5 @@
 _base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "cam"
 model = dict(backbone="resnet18", pretrained="../shared/data/weights/resnet18_imagenet.pth", frozen_levels=0)
-train = dict(epochs=4, learning_rate=0.01)
+train = dict(epochs=8, learning_rate=0.01)
+infer = dict(split="animals_train")
