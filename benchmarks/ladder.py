@@ -148,7 +148,8 @@ def main() -> None:
         }
     print(f"{seeds.dir}, {len(image_ids)} images of {scored.split}")
     fixed = {"seeds": seeds.manifest["thresholds"].get("seed_fixed", {}).get("value", config.infer.threshold)}
-    if settings is not None:
+    # None: each mask has its own.
+    if settings is not None and settings["infer"]["background_score"] is not None:
         fixed["masks"] = settings["infer"]["background_score"]
     found = {}
     for name, confusion in total.items():

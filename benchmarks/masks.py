@@ -23,7 +23,7 @@ from ratios import print_ratio, skip
 from refine.infer import EDGE, WalkScores, mask_of_scores, read_edge, walk_seed
 from refine.labels import decide, read_seed_as_set
 from refine.sweep import settings_of
-from wsss.artifacts import MANIFEST, grid_of, open_artifact, read_seed
+from wsss.artifacts import MANIFEST, Artifact, grid_of, open_artifact, read_seed
 from wsss.config import load_dataset_settings
 from wsss.datasets import build_dataset
 from wsss.datasets.base import LabelFile
@@ -68,6 +68,17 @@ def count(task: Task) -> dict[str, np.ndarray]:
     return counts
 
 
+def settings_with(masks: Artifact, options: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The masks' own settings, and what the command line has in their place."""
+    settings = settings_of(masks)
+    for key in ("seed_power", "beta", "background_score", "steps"):
+        if options[key] is not None:
+            settings["infer"][key] = options[key]
+    if settings["infer"]["background_score"] is None:
+        skip(f"each mask in {masks.dir} has its own background score: give one for all with --score")
+    return settings
+
+
 def main() -> None:
     """Print one row per part."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -85,10 +96,7 @@ def main() -> None:
         open_artifact(options["masks"]),
         open_artifact(options["seeds"] or options["masks"].parent / "seeds"),
     )
-    settings = settings_of(masks)
-    for key in ("seed_power", "beta", "background_score", "steps"):
-        if options[key] is not None:
-            settings["infer"][key] = options[key]
+    settings = settings_with(masks, options)
     dataset = build_dataset(load_dataset_settings(options["dataset"]))
     image_ids = [one for one in masks.ids if dataset.mask_path(one) is not None][:: options["every"]]
     sweep = sweep_seeds(lambda one: read_seed(seeds.file(one)), dataset, image_ids)

@@ -5,18 +5,16 @@ from __future__ import annotations
 import copy
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from refine.class_maps import read_class_maps
-from wsss.artifacts import Artifact, Seed
+from wsss.artifacts import Artifact
 from wsss.datasets import DataSet
 from wsss.evaluate import THRESHOLDS
 from wsss.images import read_image
-from wsss.log import logger
 from wsss.progress import track
 from wsss.scored import spread
 from wsss.stage import Job
@@ -27,7 +25,6 @@ from wsss.thresholds import BY_TAGS, TAGS, Threshold
 HOME = 0.22
 FOREGROUND, BACKGROUND, POWER = 0.30, 0.17, 1.5
 BY_CONTRAST = "colour contrast of the seeds over the images, without ground truth"
-BY_EDGES = "learned edges along the outlines of the masks, without ground truth"
 # Name in the manifest -> table and key of the setting.
 _PLACES = {
     "confident_foreground": ("labels", "foreground_threshold"),
@@ -128,68 +125,3 @@ def _base(job: Job) -> Threshold:
 def power_of(threshold: Threshold) -> float:
     """The power that brings a threshold of seeds to `HOME`."""
     return math.log(HOME) / math.log(min(max(threshold.value or HOME, 0.01), 0.99))
-
-
-def score_of_edges(
-    image_ids: Sequence[str], *, read: Callable[[str], tuple[Seed, NDArray[np.float32]]]
-) -> Threshold:
-    """The background score at which the outlines of the masks follow the learned edges best.
-
-    The walk stops at edges, so that walked maps fall where objects end. Too low a score lets masks end in the
-    background, too high a one inside of objects, and there are few edges in either.
-
-    Args:
-        image_ids: images that are walked; at most 100 of them, spread over the list, are looked at.
-        read: gives the walked seed of an image id, and its edges, (h, w) in [0, 1].
-
-    Returns:
-        The score, and that the edges chose it; the authors' .22 where no outline has more than chance gives.
-    """
-    total = np.zeros(len(THRESHOLDS))
-    for image_id in track(spread(image_ids, _IMAGES), "background score"):
-        total += edges_of_outlines(*read(image_id))
-    if not (total > 1e-6).any():
-        logger.warning("no outline of a mask follows the edges: the background score is %.2f", HOME)
-        return Threshold(HOME, f"{BY_EDGES}; none follows them")
-    return Threshold(float(THRESHOLDS[int(total.argmax())]), BY_EDGES)
-
-
-def edges_of_outlines(walked: Seed, edge: NDArray[np.float32]) -> NDArray[np.float64]:
-    """How much more edge there is along the outlines of the mask at each threshold than elsewhere.
-
-    The mean alone would be highest for a few short outlines on the strongest edges, the sum for long ones on
-    weak edges.
-
-    Args:
-        walked: maps (K, h, w).
-        edge: (h, w) in [0, 1].
-
-    Returns:
-        (len(THRESHOLDS),) float. A pair of neighbours has the higher edge of the two; those with different
-        labels are the outline. Its mean less that of all pairs, times the square root of its length, as a
-        mean is compared with what chance would give; 0 where there is no outline.
-    """
-    if not len(walked.maps):
-        return np.zeros(len(THRESHOLDS))
-    highest, label = walked.maps.max(axis=0), walked.maps.argmax(axis=0)
-    lows, highs, edges = [], [], []
-    for first, second in ((np.s_[1:], np.s_[:-1]), (np.s_[:, 1:], np.s_[:, :-1])):
-        one, other = highest[first], highest[second]
-        # Two classes side by side differ until both are background; two pixels of one class while one is.
-        same = label[first] == label[second]
-        lows.append(np.where(same, np.minimum(one, other), -1).ravel())
-        highs.append(np.maximum(one, other).ravel())
-        edges.append(np.maximum(edge[first], edge[second]).ravel())
-    low, high, pairs = np.concatenate(lows), np.concatenate(highs), np.concatenate(edges)
-    above_mean = pairs - pairs.mean(dtype=np.float64)
-    length = _above(high) - _above(low)
-    excess = _above(high, above_mean) - _above(low, above_mean)
-    return excess / np.sqrt(np.maximum(length, 1))
-
-
-def _above(values: NDArray[np.float32], weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """For each threshold the number of values above it, or the sum of their weights."""
-    order = np.argsort(values)
-    each = np.ones(len(values)) if weights is None else weights[order]
-    sums = np.concatenate([[0.0], np.cumsum(each)])
-    return sums[-1] - sums[np.searchsorted(values[order], THRESHOLDS, side="right")]

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from refine.labels import decide, read_seed_as_set
 from refine.model import IRNet, edge_of_image
+from refine.outlines import score_of_outlines
 from refine.walk import random_walk
 from wsss.artifacts import (
     IGNORE,
@@ -68,6 +69,16 @@ def read_walk(path: str | Path) -> WalkScores:
     """
     seed = read_seed(path)
     return WalkScores(seed.classes, seed.maps, seed.size)
+
+
+def read_walk_and_edge(folder: Path, image_id: str) -> tuple[WalkScores, NDArray[np.float32]]:
+    """The walked seeds of an image and the edges (h, w) that they walked between, from a folder of masks.
+
+    Raises:
+        ArtifactError: either is absent or damaged.
+    """
+    scores = read_walk(folder / WALK / f"{image_id}.npz")
+    return scores, read_edge(folder / EDGE / f"{image_id}.png", grid_of(scores.size))[0].numpy()
 
 
 def mask_of_scores(
@@ -237,34 +248,36 @@ def _walk_one(task: _Walk) -> int:
 class _Mask:
     """One image's mask: where from, where to, and how."""
 
-    walk: Path
+    folder: Path
+    image_id: str
     image: ImageFile
-    out: Path
     infer: Mapping[str, Any]
+    outlines: NDArray[np.float64] | None
 
 
 def write_masks(
-    dataset: DataSet, *, image_ids: Sequence[str], out_dir: Path, config: Mapping[str, Any]
+    dataset: DataSet,
+    *,
+    image_ids: Sequence[str],
+    out_dir: Path,
+    config: Mapping[str, Any],
+    outlines: NDArray[np.float64] | None = None,
 ) -> int:
     """Write the mask of each image without one, from its stored walk.
 
     Args:
         dataset: where the images are.
         image_ids: images to label.
-        out_dir: holds ``walk/ID.npz``, gets ``ID.png``.
+        out_dir: holds ``walk/ID.npz`` and ``edge/ID.png``, gets ``ID.png``.
         config: a refine config.
+        outlines: mean of `refine.outlines.edges_of_outlines`; each mask then has its own background score.
 
     Returns:
         How many were written.
     """
     infer = dict(config["infer"])
     tasks = [
-        _Mask(
-            out_dir / WALK / f"{image_id}.npz",
-            dataset.image_file(image_id),
-            out_dir / f"{image_id}.png",
-            infer,
-        )
+        _Mask(out_dir, image_id, dataset.image_file(image_id), infer, outlines)
         for image_id in image_ids
         if not (out_dir / f"{image_id}.png").is_file()
     ]
@@ -272,11 +285,17 @@ def write_masks(
 
 
 def _mask_one(task: _Mask) -> int:
+    if task.outlines is None:
+        scores = read_walk(task.folder / WALK / f"{task.image_id}.npz")
+        background_score = task.infer["background_score"]
+    else:
+        scores, edge = read_walk_and_edge(task.folder, task.image_id)
+        background_score = score_of_outlines(scores, edge, task.outlines)
     mask = mask_of_scores(
-        read_walk(task.walk),
-        background_score=task.infer["background_score"],
+        scores,
+        background_score=background_score,
         unsure_margin=task.infer["unsure_margin"],
         image=read_image(task.image) if task.infer["crf"] else None,
     )
-    write_mask(task.out, mask)
+    write_mask(task.folder / f"{task.image_id}.png", mask)
     return 1

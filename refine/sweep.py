@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from refine.infer import EDGE, WALK, WalkScores, read_edge, read_walk, walk_seed
+from refine.infer import EDGE, WalkScores, read_edge, read_walk_and_edge, walk_seed
 from refine.labels import read_seed_as_set
 from refine.methods.irn import THRESHOLDS as THRESHOLDS_OF_IRN
+from refine.outlines import BY_EDGES, mean_of_outlines, score_of_outlines
 from wsss.artifacts import IGNORE, Artifact, grid_of, open_artifact
 from wsss.datasets import DataSet
 from wsss.datasets.base import LabelFile
@@ -63,17 +64,14 @@ def sweep_masks(
     for power in dict.fromkeys([used, *powers]):
         stored = power == used or seeds is None
         again = {**settings, "infer": {**settings["infer"], "seed_power": power}}
-        tasks = [
-            _Task(
-                walk=masks.dir / WALK / f"{one}.npz" if stored else None,
-                seed=None if seeds is None else seeds.file(one),
-                tags=dataset.tags(one),
-                edge=masks.dir / EDGE / f"{one}.png",
-                settings=again,
-                truth=truth,
+        walks = {
+            one: _Walk(
+                masks.dir, one, None if stored or seeds is None else seeds.file(one), dataset.tags(one), again
             )
-            for one, truth in scored.items()
-        ]
+            for one in masks.ids
+        }
+        outlines = mean_of_outlines([*walks], read=functools.partial(_read, walks))
+        tasks = [_Task(walks[one], outlines, truth) for one, truth in scored.items()]
         tally = _Tally(len(dataset.classes))
         for count in map_images(_count, tasks, f"seed power {power:g}", num_workers=num_workers):
             tally.add(count)
@@ -92,8 +90,8 @@ def _rows(
     if stored and used is not None and used.value is not None:
         nearest = int(np.abs(THRESHOLDS - used.value).argmin())
         choices.append((float(THRESHOLDS[nearest]), used.chosen_by, confusions[nearest]))
+    choices.append(("per image", BY_EDGES, tally.outlines))
     choices.append((float(THRESHOLDS[highest]), f"oracle, {masks.split}", confusions[highest]))
-    choices.append(("per image", "Otsu's method, without ground truth", tally.otsu))
     choices.append(("per image", f"oracle of each image, {masks.split}", tally.best))
     rows = []
     for score, chosen, confusion in choices:
@@ -104,14 +102,37 @@ def _rows(
 
 
 @dataclasses.dataclass(frozen=True)
-class _Task:
-    """One image to score: its stored walk, or what it takes to walk again, and its ground truth."""
+class _Walk:
+    """One image's walk: as stored in a folder of masks, or again from a seed between the stored edges."""
 
-    walk: Path | None
+    folder: Path
+    image_id: str
     seed: Path | None
     tags: Sequence[int]
-    edge: Path
     settings: Mapping[str, Any]
+
+    def read(self) -> tuple[WalkScores, NDArray[np.float32]]:
+        """The walked seed, and its edges (h, w)."""
+        if self.seed is None:
+            return read_walk_and_edge(self.folder, self.image_id)
+        seed = read_seed_as_set(self.seed, self.settings["labels"], self.tags)
+        edge = read_edge(self.folder / EDGE / f"{self.image_id}.png", grid_of(seed.size))
+        maps = walk_seed(seed, edge, self.settings["infer"])
+        # Rounded as in the stage's files, so that what is found here holds there.
+        scores = WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), seed.size)
+        return scores, edge[0].numpy()
+
+
+def _read(walks: Mapping[str, _Walk], image_id: str) -> tuple[WalkScores, NDArray[np.float32]]:
+    return walks[image_id].read()
+
+
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One image to score: its walk, the outlines of all images, and its ground truth."""
+
+    walk: _Walk
+    outlines: NDArray[np.float64]
     truth: LabelFile
 
 
@@ -122,68 +143,42 @@ class _Count:
     Attributes:
         labels: (L,) of the data set, ascending from 0.
         confusions: (len(THRESHOLDS), L, L), at every background score.
-        otsu: index of the background score by Otsu's method.
+        outlines: index of the background score by the edges along the outlines.
         best: index of the image's best one.
     """
 
     labels: NDArray[np.int64]
     confusions: NDArray[np.int64]
-    otsu: int
+    outlines: int
     best: int
 
 
 def _count(task: _Task) -> _Count:
-    scores = _walk_again(task) if task.walk is None else read_walk(task.walk)
+    scores, edge = task.walk.read()
     truth = task.truth.read()
     labels = np.union1d([0, *scores.classes], truth[truth != IGNORE]).astype(np.int64)
     index = np.full(IGNORE + 1, IGNORE, np.uint8)
     index[labels] = np.arange(len(labels))
     few = dataclasses.replace(scores, classes=index[scores.classes])
     confusions = threshold_confusions(few, index[truth], len(labels) - 1)
-    otsu = int(np.abs(THRESHOLDS - otsu_score(scores.upsample())).argmin())
-    return _Count(labels, confusions, otsu, int(np.argmax([mean_iou(one) for one in confusions])))
+    outlines = int(np.abs(THRESHOLDS - score_of_outlines(scores, edge, task.outlines)).argmin())
+    return _Count(labels, confusions, outlines, int(np.argmax([mean_iou(one) for one in confusions])))
 
 
 class _Tally:
-    """Sums over the images, (C+1, C+1) each: at every background score, at Otsu's, at each image's best."""
+    """Sums over the images, (C+1, C+1) each: at all background scores, by the edges, at each image's best."""
 
     def __init__(self, classes: int) -> None:
         self.fixed = np.zeros((len(THRESHOLDS), classes + 1, classes + 1), np.int64)
-        self.otsu = np.zeros_like(self.fixed[0])
+        self.outlines = np.zeros_like(self.fixed[0])
         self.best = np.zeros_like(self.fixed[0])
 
     def add(self, count: _Count) -> None:
         """Count one image."""
         at = np.ix_(count.labels, count.labels)
         self.fixed[:, at[0], at[1]] += count.confusions
-        self.otsu[at] += count.confusions[count.otsu]
+        self.outlines[at] += count.confusions[count.outlines]
         self.best[at] += count.confusions[count.best]
-
-
-def _walk_again(task: _Task) -> WalkScores:
-    if task.seed is None:
-        raise ValueError("expected the seeds of a walk that is not stored, got none")
-    seed = read_seed_as_set(task.seed, task.settings["labels"], task.tags)
-    maps = walk_seed(seed, read_edge(task.edge, grid_of(seed.size)), task.settings["infer"])
-    # Rounded as in the stage's files, so that what is found here holds there.
-    return WalkScores(seed.classes, maps.astype(np.float16).astype(np.float32), seed.size)
-
-
-def otsu_score(maps: NDArray[np.float32]) -> float:
-    """Background score that parts the highest scores of an image into two groups.
-
-    Args:
-        maps: (K, H, W) float in [0, 1].
-
-    Returns:
-        In [0, 1]: the one with the largest variance between the groups; 0 for an image without classes.
-
-    Source: Otsu, IEEE Transactions on Systems, Man, and Cybernetics 9(1), 1979.
-    """
-    if not len(maps):
-        return 0.0
-    gray = (maps.max(axis=0) * 255).round().astype(np.uint8)
-    return float(cv2.threshold(gray, 0, 255, cv2.THRESH_BINARY + cv2.THRESH_OTSU)[0]) / 255
 
 
 def settings_of(masks: Artifact) -> dict[str, dict[str, Any]]:

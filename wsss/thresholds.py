@@ -21,7 +21,7 @@ class Threshold:
     chosen_by: str
 
     def __str__(self) -> str:
-        return f"{'per map' if self.value is None else self.value} ({self.chosen_by})"
+        return f"{'each its own' if self.value is None else self.value} ({self.chosen_by})"
 
     def as_json(self) -> dict[str, Any]:
         """As it stands in a manifest."""

@@ -5,24 +5,21 @@ Source: Ahn et al., CVPR 2019; the defaults are those that the authors of BAS us
 
 from __future__ import annotations
 
-import copy
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-from mmengine.config import Config
-from numpy.typing import NDArray
-
-from refine.by_tags import resolve, score_of_edges
+from refine.by_tags import resolve
 from refine.clock import Clock
 from refine.dataset import check_crops
 from refine.guard import measure_shares, warn_of_shares
-from refine.infer import EDGE, WALK, read_edge, read_walk, write_edges, write_masks, write_walks
+from refine.infer import EDGE, WALK, read_walk, read_walk_and_edge, write_edges, write_masks, write_walks
 from refine.labels import write_confident_labels
 from refine.methods import Decision, Made
 from refine.model import IRNet
+from refine.outlines import BY_EDGES, mean_of_outlines
 from refine.train import NETWORK, load_irnet, train_irnet
-from wsss.artifacts import Seed, grid_of, read_mask
+from wsss.artifacts import read_mask
 from wsss.backbones import OUTPUT_STRIDES, build_backbone
 from wsss.config import Settings
 from wsss.distributed import is_main, wait
@@ -178,10 +175,12 @@ class Irn:
         clock.stop("edge", made)
         made = write_walks(dataset, seeds, image_ids=image_ids, out_dir=out_dir, config=config)
         clock.stop("walk", made)
+        outlines = None
         if config.infer.background_score == TAGS:
             wait()
-            config, chosen["background_score"] = _with_score(job)
-        made = write_masks(dataset, image_ids=image_ids, out_dir=out_dir, config=config)
+            outlines = mean_of_outlines(seeds.ids, read=functools.partial(read_walk_and_edge, out_dir))
+            chosen["background_score"] = Threshold(None, BY_EDGES)
+        made = write_masks(dataset, image_ids=image_ids, out_dir=out_dir, config=config, outlines=outlines)
         clock.stop("mask", made)
         figures = {}
         if is_trained_here and is_main():
@@ -193,20 +192,6 @@ class Irn:
             thresholds=chosen,
             decision=Decision("background_score", lambda one: read_walk(out_dir / WALK / f"{one}.npz")),
         )
-
-
-def _with_score(job: Job) -> tuple[Config, Threshold]:
-    """The config with the background score at which outlines follow the edges."""
-
-    def read(image_id: str) -> tuple[Seed, NDArray[np.float32]]:
-        walked = read_walk(job.out_dir / WALK / f"{image_id}.npz")
-        edge = read_edge(job.out_dir / EDGE / f"{image_id}.png", grid_of(walked.size))
-        return walked, edge[0].numpy()
-
-    score = score_of_edges(job.inputs["seeds"].ids, read=read)
-    config = copy.deepcopy(job.config)
-    config.infer.background_score = score.value
-    return config, score
 
 
 def _write_confident_labels(job: Job, own: Sequence[str], clock: Clock) -> None:

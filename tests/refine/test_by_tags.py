@@ -7,19 +7,10 @@ import pytest
 from mmengine.config import Config
 from PIL import Image
 
-from refine.by_tags import (
-    BY_CONTRAST,
-    BY_EDGES,
-    color_contrasts,
-    edges_of_outlines,
-    power_of,
-    resolve,
-    score_of_edges,
-    seed_threshold,
-)
+from refine.by_tags import BY_CONTRAST, color_contrasts, power_of, resolve, seed_threshold
 from refine.clock import Clock
 from refine.methods import check_settings, find_method, method_defaults
-from wsss.artifacts import Artifact, Seed, read_mask, write_seed
+from wsss.artifacts import Artifact, read_mask, write_seed
 from wsss.config import CONFIG_DIR, Settings
 from wsss.errors import ConfigError
 from wsss.evaluate import THRESHOLDS
@@ -90,63 +81,6 @@ def test_authors_settings_for_seeds_with_their_threshold():
 def test_numbers_stay(tmp_path):
     job = job_of(tmp_path, "irn", {})
     assert resolve(job) == (job, {})
-
-
-def walked(rows, classes=(1,)):
-    """Walked maps (K, h, w) of one image."""
-    maps = np.array(rows, np.float32)
-    return Seed(np.array(classes, np.uint8), maps, (4 * maps.shape[1], 4 * maps.shape[2]))
-
-
-def at(threshold):
-    return int(np.abs(THRESHOLDS - threshold).argmin())
-
-
-def test_edges_along_outlines_by_hand():
-    edge = np.array([[0.0, 0.2, 0.6, 0.1]], np.float32)
-    # Pairs have .2, .6 and .6, so their mean is 1.4 / 3. The outline is one pair.
-    strong, weak = 0.6 - 1.4 / 3, 0.2 - 1.4 / 3
-    found = edges_of_outlines(walked([[[0.9, 0.7, 0.4, 0.1]]]), edge)
-    for threshold, expected in ((0.05, 0), (0.2, strong), (0.5, strong), (0.8, weak), (0.95, 0)):
-        assert found[at(threshold)] == pytest.approx(expected, abs=1e-6), threshold
-    # Two classes side by side have an outline until both are background: at .3 it is two pairs.
-    two = walked([[[0.9, 0.7, 0.0, 0.0]], [[0.0, 0.0, 0.6, 0.1]]], classes=(1, 2))
-    found = edges_of_outlines(two, edge)
-    for threshold, expected in ((0.05, strong), (0.3, strong * 2**0.5), (0.65, strong), (0.8, weak)):
-        assert found[at(threshold)] == pytest.approx(expected, abs=1e-6), threshold
-    assert not edges_of_outlines(walked(np.zeros((0, 1, 4)), classes=()), edge).any()
-
-
-def test_edges_along_outlines_equal_those_of_the_masks_themselves():
-    """Against masks made one by one, on random maps of three classes."""
-    draws = np.random.default_rng(0)
-    maps, edge = draws.random((3, 9, 7)).astype(np.float32), draws.random((9, 7)).astype(np.float32)
-    found = edges_of_outlines(walked(maps, classes=(1, 4, 5)), edge)
-    down, right = np.maximum(edge[1:], edge[:-1]), np.maximum(edge[:, 1:], edge[:, :-1])
-    for threshold in (0.0, 0.35, 0.8, 0.97, 0.99):
-        mask = np.where(maps.max(axis=0) > threshold, maps.argmax(axis=0) + 1, 0)
-        along = np.concatenate([down[mask[1:] != mask[:-1]], right[mask[:, 1:] != mask[:, :-1]]])
-        mean = np.concatenate([down.ravel(), right.ravel()]).mean()
-        expected = (along.mean() - mean) * len(along) ** 0.5 if len(along) else 0
-        assert found[at(threshold)] == pytest.approx(expected, abs=1e-5)
-
-
-def test_background_score_puts_outlines_on_edges(caplog):
-    edge = np.array([[0.0, 0.1, 0.1, 0.8, 0.8, 0.1, 0.0]], np.float32)
-    images = {
-        "a": walked([[[0.9, 0.8, 0.7, 0.6, 0.2, 0.1, 0.05]]]),
-        "empty": walked(np.zeros((0, 1, 7)), classes=()),
-    }
-    score = score_of_edges(list(images), read=lambda one: (images[one], edge))
-    assert 0.1 <= score.value < 0.7
-    assert score.chosen_by == BY_EDGES
-    assert "without ground truth" in BY_EDGES
-    # No outline at all, and edges that are the same everywhere.
-    for one, edges in (("empty", edge), ("a", np.full_like(edge, 0.5))):
-        nothing = score_of_edges([one], read=lambda name, edges=edges: (images[name], edges))
-        assert nothing.value == 0.22
-        assert "none follows them" in nothing.chosen_by
-    assert "no outline of a mask follows the edges" in caplog.text
 
 
 def test_crf_masks_at_the_threshold_that_parts_colours(tmp_path):

@@ -1,14 +1,26 @@
 """Sweep of published masks: rows against masks made one by one, errors."""
 
 import dataclasses
+import functools
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
-from refine.infer import WalkScores, mask_of_scores, read_edge, read_walk, walk_seed, write_edge
-from refine.sweep import otsu_score, sweep_masks
+from refine.infer import (
+    WalkScores,
+    mask_of_scores,
+    read_edge,
+    read_walk,
+    read_walk_and_edge,
+    walk_seed,
+    write_edge,
+    write_masks,
+)
+from refine.outlines import BY_EDGES, mean_of_outlines
+from refine.sweep import sweep_masks
 from wsss.artifacts import open_artifact, read_mask, read_seed, write_mask, write_seed
 from wsss.datasets.base import LabelFile
 from wsss.errors import ArtifactError, DataError
@@ -75,11 +87,11 @@ def test_rows_are_those_of_masks_made_one_by_one(published):
     rows = sweep_masks(masks, truths, powers=[1.0, 2.0], num_workers=1)
     assert [(row["seed_power"], row["chosen"]) for row in rows] == [
         (1.0, "fixed"),
+        (1.0, BY_EDGES),
         (1.0, "oracle, train"),
-        (1.0, "Otsu's method, without ground truth"),
         (1.0, "oracle of each image, train"),
+        (2.0, BY_EDGES),
         (2.0, "oracle, train"),
-        (2.0, "Otsu's method, without ground truth"),
         (2.0, "oracle of each image, train"),
     ]
 
@@ -98,21 +110,42 @@ def test_rows_are_those_of_masks_made_one_by_one(published):
 
     assert rows[0]["background_score"] == 0.4
     assert rows[0]["mIoU"] == score(stored, 0.4)
-    assert rows[1]["mIoU"] == score(stored, rows[1]["background_score"]) >= rows[0]["mIoU"]
-    assert rows[4]["mIoU"] == score(walked, rows[4]["background_score"])
+    assert rows[2]["mIoU"] == score(stored, rows[2]["background_score"]) >= rows[0]["mIoU"]
+    assert rows[5]["mIoU"] == score(walked, rows[5]["background_score"])
     assert rows[0]["images"] == 2
+
+
+def test_scores_by_the_edges_are_those_of_the_masks_that_the_stage_writes(published):
+    masks, truths = open_artifact(published / "masks"), Truths(published / "truth")
+    row = next(one for one in sweep_masks(masks, truths, num_workers=1) if one["chosen"] == BY_EDGES)
+    mean = mean_of_outlines(masks.ids, read=functools.partial(read_walk_and_edge, masks.dir))
+    config = {
+        "labels": {"num_workers": 1},
+        "infer": {"background_score": "tags", "unsure_margin": 0.0, "crf": False},
+    }
+    for image_id in masks.ids:
+        masks.file(image_id).unlink()
+    images = SimpleNamespace(image_file=lambda one: None)
+    write_masks(images, image_ids=masks.ids, out_dir=masks.dir, config=config, outlines=mean)
+    found = evaluate_masks(lambda one: read_mask(masks.file(one)), truths, ["a", "b"]).figures()
+    assert row["mIoU"] == found["mIoU"]
+    assert row["background_score"] == "per image"
+    # As those masks are published: the row in use is that of the edges.
+    file = masks.dir / "manifest.json"
+    file.write_text(
+        file.read_text().replace(
+            '"value": 0.4, "chosen_by": "fixed"', f'"value": null, "chosen_by": "{BY_EDGES}"'
+        )
+    )
+    again = sweep_masks(open_artifact(masks.dir), truths, num_workers=1)
+    assert [one["chosen"] for one in again] == [BY_EDGES, "oracle, train", "oracle of each image, train"]
+    assert again[0] == row
 
 
 def test_several_processes_find_the_same(published):
     masks, truths = open_artifact(published / "masks"), Truths(published / "truth")
     alone = sweep_masks(masks, truths, powers=[3.0], num_workers=1)
     assert sweep_masks(masks, truths, powers=[3.0], num_workers=2) == alone
-
-
-def test_otsu_parts_two_groups():
-    maps = np.concatenate([np.full(60, 0.1), np.full(40, 0.7)]).reshape(1, 10, 10).astype(np.float32)
-    assert 0.1 <= otsu_score(np.concatenate([maps, maps / 2])) < 0.7
-    assert otsu_score(maps[:0]) == 0
 
 
 def test_other_seeds_are_refused(published):
