@@ -88,14 +88,15 @@ def edges_of_outlines(walked: Seed, edge: NDArray[np.float32]) -> NDArray[np.flo
         edges.append(np.maximum(edge[first], edge[second]).ravel())
     low, high, pairs = np.concatenate(lows), np.concatenate(highs), np.concatenate(edges)
     above_mean = pairs - pairs.mean(dtype=np.float64)
-    length = _above(high) - _above(low)
-    excess = _above(high, above_mean) - _above(low, above_mean)
-    return excess / np.sqrt(np.maximum(length, 1))
+    (all_high, high_sum), (all_low, low_sum) = _above(high, above_mean), _above(low, above_mean)
+    return (high_sum - low_sum) / np.sqrt(np.maximum(all_high - all_low, 1))
 
 
-def _above(values: NDArray[np.float32], weights: NDArray[np.float64] | None = None) -> NDArray[np.float64]:
-    """For each threshold the number of values above it, or the sum of their weights."""
+def _above(
+    values: NDArray[np.float32], weights: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """For each threshold the number of values above it, and the sum of their weights."""
     order = np.argsort(values)
-    each = np.ones(len(values)) if weights is None else weights[order]
-    sums = np.concatenate([[0.0], np.cumsum(each)])
-    return sums[-1] - sums[np.searchsorted(values[order], THRESHOLDS, side="right")]
+    below = np.searchsorted(values[order], THRESHOLDS, side="right")
+    sums = np.concatenate([[0.0], np.cumsum(weights[order])])
+    return len(values) - below, sums[-1] - sums[below]
