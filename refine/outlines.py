@@ -75,7 +75,7 @@ def edges_of_outlines(walked: Seed, edge: NDArray[np.float32]) -> NDArray[np.flo
         labels are the outline. Its mean less that of all pairs, times the square root of its length, as a
         mean is compared with what chance would give; 0 where there is no outline.
     """
-    if not len(walked.maps):
+    if not len(walked.maps) or edge.size == 1:
         return np.zeros(len(THRESHOLDS))
     highest, label = walked.maps.max(axis=0), walked.maps.argmax(axis=0)
     lows, highs, edges = [], [], []

@@ -37,6 +37,8 @@ def test_edges_along_outlines_by_hand():
     for threshold, expected in ((0.05, strong), (0.3, strong * 2**0.5), (0.65, strong), (0.8, weak)):
         assert found[at(threshold)] == pytest.approx(expected, abs=1e-6), threshold
     assert not edges_of_outlines(walked(np.zeros((0, 1, 4)), classes=()), edge).any()
+    # An image of one cell has no neighbours.
+    assert not edges_of_outlines(walked([[[1.0]]]), edge[:, :1]).any()
 
 
 def test_edges_along_outlines_equal_those_of_the_masks_themselves():
