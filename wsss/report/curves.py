@@ -29,7 +29,7 @@ class Curve:
         name: of the artifact, or of what of it is cut.
         thresholds: (T,) in (0, 1).
         scores: (T,) mIoU in [0, 1].
-        chosen: the threshold in use.
+        chosen: the threshold that is marked: the one in use, or the best one where each image has its own.
         images: how many were scored.
     """
 
@@ -95,12 +95,14 @@ def _walk_curve(
     artifact = entry.artifact
     chosen = Threshold.of_json(artifact.manifest.get("thresholds", {}).get("background_score"))
     files = {one: artifact.dir / "walk" / f"{one}.npz" for one in image_ids}
-    if chosen is None or chosen.value is None or not all(file.is_file() for file in files.values()):
+    if chosen is None or not all(file.is_file() for file in files.values()):
         return ()
     name = f"{entry.name}: walk"
     sweep = sweep_seeds(lambda one: read_walk(files[one]), dataset, image_ids, description=f"score {name}")
     values = np.array([mean_iou(one.confusion) for one in sweep])
-    return (Curve(name, THRESHOLDS, values, chosen, len(image_ids)),)
+    # Where each mask has its own score, the curve shows the best one for all.
+    marked = _best(values, artifact) if chosen.value is None else chosen
+    return (Curve(name, THRESHOLDS, values, marked, len(image_ids)),)
 
 
 def read_losses(log: Path) -> dict[str, dict[str, list[tuple[int, float]]]]:

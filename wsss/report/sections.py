@@ -141,7 +141,7 @@ def make_charts(
             title="mIoU over thresholds",
         )
         chosen = "; ".join(f"{curve.name} {curve.chosen}" for curve in curves)
-        caption = f"Computed from stored maps of {' and '.join(images)}. In use: {chosen}."
+        caption = f"Computed from stored maps of {' and '.join(images)}. Marked: {chosen}."
         sections["thresholds"].append({"svg": Markup(drawn), "caption": caption})
     for name, trainings in losses_of(entries).items():
         for what, terms in trainings.items():
