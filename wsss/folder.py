@@ -112,6 +112,12 @@ def continue_folder(out_dir: Path, state: Mapping[str, Any], images: Collection[
         _take_over(out_dir, state, takes, images)
 
 
+def manifests_in(work_dir: Path) -> list[Path]:
+    """Manifests of what is published in a work folder, without what a newer one has set aside."""
+    found = (file for file in work_dir.glob(f"*/{MANIFEST}") if file.parent.suffix not in (PREVIOUS, LEFT))
+    return sorted(found)
+
+
 def begin_folder(
     out_dir: Path, state: Mapping[str, Any], parts: list[str], images: Collection[str] = ()
 ) -> None:

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -135,6 +136,12 @@ def test_a_manifest_of_an_unknown_data_set_has_no_differing_settings(work):
     manifest = json.loads((work / "seeds" / "manifest.json").read_text())
     assert differing_settings(manifest) == {"train.epochs": 7}
     assert differing_settings({**manifest, "dataset": "mine"}) == {}
+
+
+def test_what_a_newer_run_has_set_aside_has_no_row(work):
+    before = describe_run(work)
+    shutil.copytree(work / "seeds", work / "seeds.previous")
+    assert describe_run(work) == before
 
 
 def test_an_imported_artifact_has_a_row_without_figures(work):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from wsss.artifacts import MANIFEST, atomic_write, open_artifact
+from wsss.artifacts import atomic_write, open_artifact
 from wsss.cli.app import app
 from wsss.cli.expected import differing_settings
 from wsss.cli.grid_table import FIGURES
@@ -18,6 +18,7 @@ from wsss.cli.plan import short_path
 from wsss.cli.result_tables import FOLDER, PAGES, fill, load_tables, places
 from wsss.cli.stages import MAKERS
 from wsss.errors import ConfigError, DataError
+from wsss.folder import manifests_in
 from wsss.log import logger
 from wsss.paths import PROJECT_ROOT
 
@@ -109,7 +110,7 @@ def describe_run(work_dir: Path) -> list[dict[str, Any]]:
         DataError: nothing is published there.
     """
     order = list(MAKERS)
-    artifacts = [open_artifact(file.parent) for file in sorted(work_dir.glob(f"*/{MANIFEST}"))]
+    artifacts = [open_artifact(file.parent) for file in manifests_in(work_dir)]
     if not artifacts:
         raise DataError(f"expected published artifacts in {work_dir}, found none: correct --add")
     return [_describe(one.manifest) for one in sorted(artifacts, key=lambda one: order.index(one.kind))]

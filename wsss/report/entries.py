@@ -8,7 +8,7 @@ from typing import Any
 from wsss.artifacts import MANIFEST, Artifact, open_artifact
 from wsss.datasets import DataSet
 from wsss.errors import ArtifactError
-from wsss.folder import LEFT, PREVIOUS
+from wsss.folder import manifests_in
 from wsss.report.curves import Scored
 from wsss.report.layers import Entry
 
@@ -27,9 +27,7 @@ def open_entries(work_dir: Path, *, prefix: str = "") -> tuple[list[Entry], list
     """
     artifacts: list[Artifact] = []
     broken: list[str] = []
-    for file in manifests_in(work_dir):
-        if file.parent.suffix in (PREVIOUS, LEFT):
-            continue
+    for file in manifests_of(work_dir):
         try:
             artifacts.append(open_artifact(file.parent))
         except ArtifactError as error:
@@ -43,15 +41,15 @@ def open_entries(work_dir: Path, *, prefix: str = "") -> tuple[list[Entry], list
     return [Entry(f"{prefix}{one.dir.name}", one) for one in artifacts], broken
 
 
-def manifests_in(work_dir: Path) -> list[Path]:
+def manifests_of(folder: Path) -> list[Path]:
     """Manifests of what is published in a work folder, or of the folder itself where it is published."""
-    own = work_dir / MANIFEST
-    return [own] if own.is_file() else sorted(work_dir.glob(f"*/{MANIFEST}"))
+    own = folder / MANIFEST
+    return [own] if own.is_file() else manifests_in(folder)
 
 
 def dataset_name(work_dir: Path) -> str | None:
     """Name of the preset that a folder's artifacts were made from, as their manifests say."""
-    for file in manifests_in(work_dir):
+    for file in manifests_of(work_dir):
         try:
             name = json.loads(file.read_text(encoding="utf-8")).get("dataset")
         except (OSError, ValueError, AttributeError):
