@@ -99,6 +99,8 @@ def _mean_over_all(sums: Tensor, counts: Tensor) -> Tensor:
 
     A mean of each process's own ratio would weigh a pair by how many others of its kind its process has.
     """
+    if processes() == 1:
+        return sums / (counts.detach() + EPS)
     total = sum_up(counts.detach().cpu()).to(counts)
     return processes() * sums / (total + EPS)
 

@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from mmseg.models import EncoderDecoder
 from mmseg.models.decode_heads.decode_head import BaseDecodeHead
+from mmseg.models.losses import CrossEntropyLoss
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
@@ -162,9 +163,14 @@ class DeepLabV2(EncoderDecoder):
         return logit
 
     def _cross_entropy(self, logit: Tensor, label: Tensor) -> Tensor:
-        loss: Tensor = self.decode_head.loss_decode(
-            _resize(logit, label.shape[-2:]), label, ignore_index=self.decode_head.ignore_index
-        )
+        head = self.decode_head
+        criterion, ignored = head.loss_decode, head.ignore_index
+        plain = isinstance(criterion, CrossEntropyLoss) and not (criterion.use_sigmoid or criterion.use_mask)
+        counted = {}
+        if plain and criterion.avg_non_ignore and criterion.class_weight is None:
+            # The same number, but mmsegmentation reads it at once, for which a GPU would have to wait.
+            counted["avg_factor"] = (label != ignored).sum()
+        loss: Tensor = criterion(_resize(logit, label.shape[-2:]), label, ignore_index=ignored, **counted)
         return loss
 
 

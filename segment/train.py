@@ -19,7 +19,7 @@ from wsss.artifacts import write_json
 from wsss.checkpoints import PlainCheckpoint, last_checkpoint
 from wsss.live import PictureHook, tensorboard
 from wsss.log import logger
-from wsss.training_progress import ProgressHook
+from wsss.training_progress import ProgressHook, RuntimeInfoWithoutLosses
 from wsss.weights import load_weights, save_weights
 
 NETWORK = "network.pth"
@@ -90,6 +90,7 @@ def _runner_settings(config: Config, out_dir: Path) -> Config:
     settings.resume = checkpoint is not None
     settings.load_from = None if checkpoint is None else str(checkpoint)
     settings.visualizer = tensorboard(out_dir)
+    settings.default_hooks.runtime_info = {"type": RuntimeInfoWithoutLosses.__name__}
     settings.log_level = "ERROR"  # the progress hook says what people need
     settings.experiment_name = f"segment-{uuid.uuid4().hex[:8]}"
     unused = ["test_dataloader", "test_cfg", "test_evaluator"]

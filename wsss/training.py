@@ -12,7 +12,7 @@ import torch
 from mmengine.device import get_device
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
-from mmengine.model import BaseModel
+from mmengine.model import BaseDataPreprocessor, BaseModel
 from mmengine.runner import Runner
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -26,7 +26,7 @@ from wsss.live import tensorboard
 from wsss.log import logger
 from wsss.optim import build_optimizer
 from wsss.precision import build_optim_wrapper
-from wsss.training_progress import ProgressHook
+from wsss.training_progress import ProgressHook, RuntimeInfoWithoutLosses
 from wsss.weights import load_weights, save_weights
 
 FINAL = "network.pth"
@@ -211,12 +211,14 @@ def _build_runner(
             "num_workers": schedule.num_workers,
             "persistent_workers": schedule.num_workers > 0,
             "drop_last": count >= schedule.batch_size,
+            "pin_memory": torch.cuda.is_available(),
             "collate_fn": {"type": "default_collate"},
         },
         train_cfg={"by_epoch": True, "max_epochs": schedule.epochs},
         optim_wrapper=build_optim_wrapper(optimizer, schedule.amp),
         param_scheduler=_course_of_rates(schedule, schedule.steps(count)),
         default_hooks={
+            "runtime_info": {"type": RuntimeInfoWithoutLosses},
             "checkpoint": {"type": "CheckpointHook", "interval": 1, "by_epoch": True, "max_keep_ckpts": 2},
         },
         custom_hooks=[PlainCheckpoint(), DrawsOfStep(random_seed), *hooks],
@@ -270,7 +272,8 @@ class _RunnerModel(BaseModel):
     """The face that mmengine's Runner wants of a model."""
 
     def __init__(self, network: nn.Module, *, compiled: bool) -> None:
-        super().__init__()
+        # Out of pinned memory, so that a GPU goes on computing while the next images come.
+        super().__init__({"type": BaseDataPreprocessor, "non_blocking": True})
         self.network: Any = network
         # The step alone: inference meets images of many sizes and would compile for each.
         losses: Any = network.training_losses

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mmengine.hooks import Hook
+from mmengine.hooks import Hook, RuntimeInfoHook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
 
 from wsss.distributed import sum_up
@@ -151,7 +153,8 @@ class ProgressHook(Hook):
     Whoever runs the training closes it, so that the terminal is free again after an error too.
     """
 
-    priority = "VERY_LOW"
+    # Before the checkpoints, so that losses which are not finite stop the training and none is written.
+    priority = "LOW"
 
     def __init__(self, description: str, steps: int, steps_per_log: int, classes: Sequence[str] = ()) -> None:
         """Prepare for a training.
@@ -167,6 +170,7 @@ class ProgressHook(Hook):
         self.steps = steps
         self.steps_per_log = steps_per_log
         self._done: Iterator[int] = iter(())
+        self._unread: _Unread | None = None
 
     def before_train(self, runner: Runner) -> None:
         """Start to show the training, where it begins or continues."""
@@ -191,17 +195,17 @@ class ProgressHook(Hook):
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
     ) -> None:
-        """Count a step and its losses.
+        """Count a step, and read the losses of the one before: a GPU that computes is not waited for.
 
         Raises:
             TrainingError: one of them is not finite.
         """
-        values = _read_at_once(outputs or {})
+        self._read(runner)
         step = runner.iter + 1
-        if not all(math.isfinite(value) for value in values.values()):
-            raise self._not_finite(values, runner, data_batch, batch_idx)
-        self._losses.add(values)
+        self._unread = _Unread.of(outputs or {}, step, batch_idx, data_batch)
         self._table.learning_rate = runner.optim_wrapper.get_lr()["lr"][0]
+        if step == self.steps or step % self.steps_per_log == 0:
+            self._read(runner)
         if step % self.steps_per_log == 0:
             means = ", ".join(f"{key} {mean:.4f}" for key, mean in self._losses.close().items())
             logger.info(
@@ -211,31 +215,84 @@ class ProgressHook(Hook):
             )
         next(self._done, None)
 
+    def before_save_checkpoint(self, runner: Runner, checkpoint: dict[str, Any]) -> None:
+        """Read what is not read yet.
+
+        Raises:
+            TrainingError: a loss is not finite, so the weights are worth nothing.
+        """
+        self._read(runner)
+
     def close(self) -> None:
         """Leave the terminal to others; does nothing where that is done."""
         if isinstance(self._done, Generator):
             self._done.close()
 
-    def _not_finite(
-        self, values: Mapping[str, float], runner: Runner, batch: Any, batch_idx: int
-    ) -> TrainingError:
+    def _read(self, runner: Runner) -> None:
+        """Take the losses of the step that was not read yet."""
+        unread, self._unread = self._unread, None
+        if unread is None:
+            return
+        values = unread.values()
+        if not all(math.isfinite(value) for value in values.values()):
+            raise self._not_finite(values, runner, unread)
+        self._losses.add(values)
+        for name, value in values.items():
+            runner.message_hub.update_scalar(f"train/{name}", value)
+
+    def _not_finite(self, values: Mapping[str, float], runner: Runner, unread: _Unread) -> TrainingError:
         shown = ", ".join(f"{key} {value:.3g}" for key, value in values.items())
-        found = _classes_of_batch(batch, self.classes)
+        found = _classes_of_batch(unread.batch, self.classes)
         where = f" on images of {found}" if found else ""
-        if names := _images_of_batch(runner, batch, batch_idx):
+        if names := _images_of_batch(runner, unread.batch, unread.batch_idx):
             where += f" (images {', '.join(names)})"
         return TrainingError(
-            f"expected finite losses, got {shown} at step {runner.iter + 1} of {self.steps} of "
+            f"expected finite losses, got {shown} at step {unread.step} of {self.steps} of "
             f"{self.description}{where}: most often the learning rate is too high (lower "
             "it), half precision overflows (use bf16 or full precision), or the pretrained weights are "
             "damaged"
         )
 
 
-def _read_at_once(terms: Mapping[str, torch.Tensor]) -> dict[str, float]:
-    """Numbers of 0-dimensional tensors; a GPU is waited for once, not once for each."""
-    values = [value.detach().double() for value in terms.values()]
-    return dict(zip(terms, torch.stack(values).tolist() if values else [], strict=True))
+@HOOKS.register_module()
+class RuntimeInfoWithoutLosses(RuntimeInfoHook):
+    """mmengine's, without the losses, which it would read at every step; `ProgressHook` hands them on."""
+
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: Any = None, outputs: dict[str, Any] | None = None
+    ) -> None:
+        """Read nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Unread:
+    """The losses of a step on their way to the CPU."""
+
+    names: Sequence[str]
+    numbers: torch.Tensor
+    arrived: torch.cuda.Event | None
+    step: int
+    batch_idx: int
+    batch: Any
+
+    @classmethod
+    def of(cls, terms: Mapping[str, torch.Tensor], step: int, batch_idx: int, batch: Any) -> _Unread:
+        """Send 0-dimensional tensors on their way, all in one."""
+        if not terms:
+            return cls((), torch.empty(0), None, step, batch_idx, batch)
+        stacked = torch.stack([value.detach().float() for value in terms.values()])
+        numbers = stacked.to("cpu", non_blocking=True)
+        arrived = None
+        if stacked.is_cuda:
+            arrived = torch.cuda.Event()
+            arrived.record()
+        return cls(tuple(terms), numbers, arrived, step, batch_idx, batch)
+
+    def values(self) -> dict[str, float]:
+        """The losses, waited for where they have not arrived."""
+        if self.arrived is not None:
+            self.arrived.synchronize()
+        return dict(zip(self.names, self.numbers.tolist(), strict=True))
 
 
 def _images_of_batch(runner: Runner, batch: Any, step: int) -> Sequence[str]:

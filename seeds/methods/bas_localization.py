@@ -171,6 +171,10 @@ class LocalizationBAS(nn.Module):
             ValueError: shapes that do not fit, or a label out of range.
         """
         self._check_label(image, label)
+        return self._terms(image, label)
+
+    def _terms(self, image: Tensor, label: Tensor) -> dict[str, Tensor]:
+        """What `losses` gives; waits for nothing on a GPU."""
         features = self.backbone.extractor(image)
         class_map = self._class_map(features)
         logit = class_map.mean(dim=(2, 3))
@@ -207,23 +211,15 @@ class LocalizationBAS(nn.Module):
         """Weighted sum and terms for `wsss.training.train_network`.
 
         Args:
-            batch: ``image`` (B, 3, H, W) and ``tags`` (B, C) with one class per image.
+            batch: ``image`` (B, 3, H, W) and ``tags`` (B, C) with one class per image; others are refused
+                before the training (`seeds.single_tag`).
             step: the first ones are of classification alone where there is a warm-up.
-
-        Raises:
-            ValueError: an image without a tag or with several.
         """
-        tags = batch["tags"] > 0
-        if not bool((tags.sum(dim=1) == 1).all()):
-            raise ValueError(
-                "expected one tag per image, got an image with none or several: localisation learns from "
-                "images of one class; use method 'bas' for the others"
-            )
-        label = tags.int().argmax(dim=1)
+        label = (batch["tags"] > 0).int().argmax(dim=1)
         if step < self.warmup_steps:
             classification = F.cross_entropy(self(batch["image"]), label)
             return {"loss": classification, "classification": classification.detach()}
-        terms = self.losses(batch["image"], label)
+        terms = self._terms(batch["image"], label)
         logged = ("classification", "guidance", "background_suppression", "area")
         return {"loss": terms["total"], **{name: terms[name].detach().mean() for name in logged}}
 

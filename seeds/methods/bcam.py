@@ -200,6 +200,10 @@ class BCAMNet(nn.Module):
             ValueError: shapes that do not fit, or with "cub" an image without exactly one tag.
         """
         self._check_tags(image, tags)
+        return self._terms(image, tags)
+
+    def _terms(self, image: Tensor, tags: Tensor) -> dict[str, Tensor]:
+        """What `losses` gives; waits for nothing on a GPU."""
         logits = {name: full_precision(logit) for name, logit in self.all_logits(image).items()}
         present = (tags > 0).to(logits["object_object"])
         targets = {
@@ -218,7 +222,8 @@ class BCAMNet(nn.Module):
 
     def training_losses(self, batch: dict[str, Tensor], *, step: int) -> dict[str, Tensor]:
         """Weighted sum and terms of a batch for `wsss.training.train_network`."""
-        terms = self.losses(batch["image"], batch["tags"])
+        # Images of the layout "cub" with other than one tag are refused before the training.
+        terms = self._terms(batch["image"], batch["tags"])
         loss = terms.pop("total")
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 

@@ -329,8 +329,9 @@ def diversity_loss(parts: Tensor) -> Tensor:
     # Parts are much alike at first, and what little tells them apart is lost in half precision.
     with torch.autocast(parts.device.type, enabled=False):
         cosines = direction @ direction.transpose(1, 2)
-    others = ~torch.eye(count, dtype=torch.bool, device=parts.device)
-    return cosines[:, others].mean()
+    # Row by row, each element of the diagonal comes first and the others up to the next one follow it.
+    others = cosines.flatten(1)[:, :-1].unflatten(1, (count - 1, count + 1))[:, :, 1:]
+    return others.mean()
 
 
 def _drawn(count: int, length: int, std: float | None) -> Tensor:

@@ -169,6 +169,7 @@ def test_processes_average_to_the_gradient_of_one(monkeypatch, count):
         return [leaf.grad for leaf in leaves]
 
     alone = gradients(slice(None))
+    monkeypatch.setattr("refine.losses.processes", lambda: count)
     own = []  # counts of each process, in the order of the calls
     shares = [slice(2 * rank, 2 * rank + 2) for rank in range(count)]
     for share in shares:
@@ -177,7 +178,6 @@ def test_processes_average_to_the_gradient_of_one(monkeypatch, count):
         gradients(share)
         own.append(counts)
     totals = [sum(one) for one in zip(*own, strict=True)]
-    monkeypatch.setattr("refine.losses.processes", lambda: count)
     together = []
     for share in shares:
         answers = iter(totals)
