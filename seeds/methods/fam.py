@@ -331,7 +331,7 @@ def diversity_loss(parts: Tensor) -> Tensor:
         cosines = direction @ direction.transpose(1, 2)
     # Row by row, each element of the diagonal comes first and the others up to the next one follow it.
     others = cosines.flatten(1)[:, :-1].unflatten(1, (count - 1, count + 1))[:, :, 1:]
-    return others.mean()
+    return others.reshape(-1).mean()
 
 
 def _drawn(count: int, length: int, std: float | None) -> Tensor:
