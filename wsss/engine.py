@@ -107,6 +107,7 @@ def plan_step(
         if damage.changed and not repair:
             raise changed_since(published, damage.changed)
         if not _must_be_mended(published, damage, repair=repair):
+            _say_what_was_remade(published, read)
             return dataclasses.replace(step, action="skip")
     stage.check(Preview(settings.config, dataset, read))
     before = step.before
@@ -192,7 +193,7 @@ def run_step(step: Step) -> Artifact:
         wait()
         seconds = time.monotonic() - begin
         if is_main():
-            publish(out_dir, _manifest(step, result, seconds), Contents(out_dir.parent / CACHE))
+            publish(out_dir, _manifest(step, artifacts, result, seconds), Contents(out_dir.parent / CACHE))
             (out_dir / UNFINISHED).unlink(missing_ok=True)
         logger.info("%s: published %d files in %.0f s", name, len(result.image_ids), seconds)
         wait()
@@ -281,6 +282,18 @@ def _must_be_mended(published: Artifact, damage: Damage, *, repair: bool) -> boo
     return bool(images) or (repair and bool(damage))
 
 
+def _say_what_was_remade(published: Artifact, inputs: Mapping[str, Input]) -> None:
+    """Warn of inputs whose files are others than those that were read, though their settings are the same."""
+    read = published.manifest.get("read") or {}
+    for name, one in inputs.items():
+        if one.artifact is not None and read.get(name) not in (None, one.artifact.content):
+            logger.warning(
+                "%s: expected %s as it was read, got files that were made anew since, with the same "
+                "settings: --no-resume makes %s anew too",
+                *(published.dir.name, one.dir, published.dir.name),
+            )
+
+
 def _remove_damaged(step: Step) -> None:
     """Make room for files that are to be made again; the folder still is a published one that lacks some.
 
@@ -305,7 +318,7 @@ def _parts_that_hold(step: Step, changed: Sequence[str], damage: Damage) -> tupl
     )
 
 
-def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
+def _manifest(step: Step, inputs: Mapping[str, Artifact], result: Result, seconds: float) -> dict[str, Any]:
     now = datetime.datetime.now(datetime.timezone.utc)
     own = {
         "schema": SCHEMA,
@@ -321,6 +334,7 @@ def _manifest(step: Step, result: Result, seconds: float) -> dict[str, Any]:
         "key": step.state["key"],
         "settings": step.state["settings"],
         "inputs": step.state["inputs"],
+        "read": {name: one.content for name, one in inputs.items()},
         "figures": dict(result.figures),
         "thresholds": {
             name: one.as_json() if isinstance(one, Threshold) else one

@@ -12,7 +12,7 @@ from wsss.errors import ArtifactError
 # Entry with the hash of all others.
 DIGEST = "digest"
 # Entries with the type that they have where they are there.
-_TABLES = ("settings", "inputs", "figures", "thresholds", "imported", "masks", "files")
+_TABLES = ("settings", "inputs", "read", "figures", "thresholds", "imported", "masks", "files")
 _TEXTS = (
     "name",
     "dataset",

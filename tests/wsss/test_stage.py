@@ -42,7 +42,7 @@ def launch(voc, tmp_path):
         dataset = {"type": "voc", "root": str(root), "train_split": "train", "val_split": "train"}
         config = Config({"dataset": dataset} | {"random_seed": 0} | settings)
         fields = {"reads": lambda config: reads, "parts": lambda config: parts or {}} | (stage or {})
-        made = Stage("refine", "masks", schema=schema, run=run, **fields)
+        made = Stage(**({"name": "refine", "writes": "masks", "schema": schema, "run": run} | fields))
         work_dir = tmp_path / "work"
         return run_stage(made, Settings(config), dataset_name="toy", work_dir=work_dir, resume=resume)
 
@@ -156,6 +156,40 @@ def test_no_resume_starts_anew(launch):
     launch(maker(calls))
     launch(maker(calls), resume=False)
     assert calls == ["run", "a", "b"] * 2
+
+
+def test_a_skipped_stage_says_that_its_input_was_made_anew(launch, log):
+    def painter(value):
+        def run(job):
+            for image_id in job.dataset.ids("train"):
+                write_mask(job.out_dir / f"{image_id}.png", np.full((8, 8), value))
+            return Result(split="train", image_ids=job.dataset.ids("train"), figures={})
+
+        return run
+
+    def segment(calls):
+        def run(job):
+            calls.append("run")
+            folder = job.out_dir / "predictions/train"
+            folder.mkdir(parents=True, exist_ok=True)
+            for image_id in job.dataset.ids("train"):
+                write_mask(folder / f"{image_id}.png", np.ones((8, 8)))
+            return Result(split="train", image_ids=job.dataset.ids("train"), figures={})
+
+        fields = {"name": "segment", "writes": "segment"}
+        return launch(run, reads=("masks",), stage=fields)
+
+    calls = []
+    launch(painter(1))
+    segment(calls)
+    launch(painter(1), resume=False)  # the same files
+    segment(calls)
+    assert calls == ["run"]
+    assert not any("made anew since" in line for line in log.messages)
+    launch(painter(0), resume=False)
+    segment(calls)
+    assert calls == ["run"]
+    assert sum("segment: expected" in line and "made anew since" in line for line in log.messages) == 1
 
 
 def test_lost_payload_is_made_again(launch, log):

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import re
 import shutil
@@ -53,6 +54,14 @@ class Artifact:
     def key(self) -> str:
         """Hash of all that the content depends on."""
         return str(self.manifest["key"])
+
+    @property
+    def content(self) -> str | None:
+        """Hash of the hashes of all files, which other code may have made from the same settings; or None."""
+        files = self.manifest.get("files")
+        if not files:
+            return None
+        return hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:_DIGITS]
 
     @property
     def split(self) -> str:
