@@ -34,26 +34,6 @@ def multi_label_classification_loss(logit: Tensor, tags: Tensor) -> Tensor:
     return terms.sum(dim=1).mean()
 
 
-def absence_loss(logit: Tensor) -> Tensor:
-    """Softmax cross entropy of a class "none", whose logit is 0, against all classes.
-
-    `multi_label_classification_loss` sees differences of logits alone, so that one class may have evidence in
-    what shows nothing; this anchors them at 0.
-
-    Args:
-        logit: (B, C) float of images without any class.
-
-    Returns:
-        () float > 0, the mean over the batch; small where all logits are well below 0.
-
-    Source: ours.
-
-    >>> absence_loss(torch.tensor([[2.0, 0.0]]))
-    tensor(2.2395)
-    """
-    return F.softplus(full_precision(logit).logsumexp(dim=1)).mean()
-
-
 def background_suppression_loss(
     whole_logit: Tensor, background_logit: Tensor, *, eps: float = 1e-8
 ) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from seeds.losses import absence_loss, background_share, full_precision, multi_label_classification_loss
+from seeds.losses import background_share, full_precision, multi_label_classification_loss
 from wsss.backbones import LEVELS, Backbone, BatchNormMode, build_backbone, freeze_batch_norm
 from wsss.errors import ConfigError
 
@@ -22,13 +22,11 @@ class LossWeights:
         guidance: alpha, of the foreground guidance.
         area: beta; the paper has beta = alpha + lambda.
         background: lambda, of the background suppression.
-        empty: of an image in which all features are erased, and no class is left (ours; the paper: 0).
     """
 
     guidance: float = 0.2
     area: float = 1.2
     background: float = 1.0
-    empty: float = 0.0
 
 
 class BASNet(nn.Module):
@@ -170,10 +168,9 @@ class BASNet(nn.Module):
 
         Returns:
             ``classification``, ``foreground_guidance``, ``area``, ``background_suppression`` as () floats,
-            ``logit`` (B, C); ``empty`` where it has a weight; with a class-agnostic map also
-            ``foreground_classification_guidance``, ``foreground_area`` and
-            ``foreground_background_suppression``. Image by image, without gradient: ``drawn_class``,
-            ``image_area`` and ``image_background`` (B,).
+            ``logit`` (B, C); with a class-agnostic map also ``foreground_classification_guidance``,
+            ``foreground_area`` and ``foreground_background_suppression``. Image by image, without gradient:
+            ``drawn_class``, ``image_area`` and ``image_background`` (B,).
 
         Raises:
             ValueError: an image without tags, or shapes that do not fit.
@@ -184,7 +181,7 @@ class BASNet(nn.Module):
     def _terms(self, image: Tensor, tags: Tensor, drawn_class: Tensor) -> dict[str, Tensor]:
         """What `losses` gives; waits for nothing on a GPU, so that the next step is prepared meanwhile."""
         features = self.extract(image)
-        class_map, losses = self._classification(features, tags)
+        class_map = self.classify(features)
         logit = class_map.mean(dim=(2, 3))
         normalized = self.normalizer(features)
         drawn_map = full_precision(_pick(self.generator(normalized), drawn_class)).sigmoid()
@@ -192,7 +189,7 @@ class BASNet(nn.Module):
         share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
         guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
         terms = {
-            **losses,
+            "classification": multi_label_classification_loss(logit, tags),
             "foreground_guidance": F.cross_entropy(guidance, drawn_class),
             "area": drawn_map.mean(),
             "background_suppression": share.mean(),
@@ -210,23 +207,14 @@ class BASNet(nn.Module):
         """Weighted sum and terms for `wsss.training.train_network`; warm-up trains the classifier alone."""
         image, tags = batch["image"], batch["tags"]
         if step < self.warmup_steps:
-            _, terms = self._classification(self.extract(image), tags)
-            return self._weighted(terms)
+            classification = multi_label_classification_loss(self(image), tags)
+            return {"loss": classification, "classification": classification.detach()}
         # Images without tags are refused before the training.
         terms = self._terms(image, tags, draw_class(tags))
         if self.observer is not None:
             self.observer(terms)
-        return self._weighted(terms)
-
-    def _weighted(self, terms: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The weighted sum of what is there, and the terms for the log."""
         loss = terms["classification"]
-        names = {
-            "empty": "empty",
-            "foreground_guidance": "guidance",
-            "area": "area",
-            "background_suppression": "background",
-        }
+        names = {"foreground_guidance": "guidance", "area": "area", "background_suppression": "background"}
         agnostic = {
             "foreground_classification_guidance": "guidance",
             "foreground_area": "area",
@@ -266,21 +254,6 @@ class BASNet(nn.Module):
 
     def _tail(self) -> nn.Sequential:
         return nn.Sequential(*self.backbone.levels[self._cut + 1 :])
-
-    def _classification(self, features: Tensor, tags: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        """The class map of the features, and the losses of the classifier."""
-        if not self.weights.empty:
-            class_map = self.classify(features)
-            loss = multi_label_classification_loss(class_map.mean(dim=(2, 3)), tags)
-            return class_map, {"classification": loss}
-        # Beside the others, because batch norm sees no variance in an empty image alone.
-        both = self.classify(torch.cat([features, torch.zeros_like(features[:1])]))
-        logit = both.mean(dim=(2, 3))
-        losses = {
-            "classification": multi_label_classification_loss(logit[:-1], tags),
-            "empty": absence_loss(logit[-1:]),
-        }
-        return both[:-1], losses
 
     def _background_logit(self, features: Tensor, drawn_map: Tensor) -> Tensor:
         """Logits (B, C) of the features outside a map, by the same weights held constant.

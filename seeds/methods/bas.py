@@ -29,8 +29,8 @@ class BASMethod(TrainedMethod):
             "foreground": False,  # train a class-agnostic foreground map beside the class maps
             "warmup_epochs": 0,  # classification alone first; needed from random weights
             "normalize_features": False,  # mean 0, deviation 1 before the generators
-            # alpha, beta = alpha + lambda, lambda; ours: that an image with all features erased has no class
-            "loss_weights": {"guidance": 0.2, "area": 1.2, "background": 1.0, "empty": 0.0},
+            # alpha, beta = alpha + lambda, lambda
+            "loss_weights": {"guidance": 0.2, "area": 1.2, "background": 1.0},
             "batch_norm": "train",  # or "fixed_statistics", or "fixed": weights and biases stay too
         },
         "train": {
@@ -56,7 +56,6 @@ class BASMethod(TrainedMethod):
         "model.loss_weights.guidance": NOT_NEGATIVE,
         "model.loss_weights.area": NOT_NEGATIVE,
         "model.loss_weights.background": NOT_NEGATIVE,
-        "model.loss_weights.empty": NOT_NEGATIVE,
         "train.classifier_factor": NOT_NEGATIVE,
         "train.generator_factor": NOT_NEGATIVE,
         "train.on_dead_maps": OneOf(("stop", "warn")),

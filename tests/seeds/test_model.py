@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from seeds.cam import CAMNet
-from seeds.model import BASNet, LossWeights, draw_class
+from seeds.model import BASNet, draw_class
 from wsss.errors import ConfigError
 
 
@@ -97,45 +97,6 @@ def test_warm_up_trains_classification_alone(batch):
     terms = {"image": batch[0], "tags": batch[1]}
     assert set(network.training_losses(terms, step=1)) == {"loss", "classification"}
     assert "area" in network.training_losses(terms, step=2)
-
-
-def test_an_empty_image_has_no_class(batch):
-    network = BASNet("resnet18", 3, weights=LossWeights(empty=0.5)).eval()
-    with torch.no_grad():
-        for level in network.backbone.levels[4]:
-            level.bn2.bias.fill_(0.1)  # so that nothing is something behind the cut
-    terms = network.losses(*batch)
-    logit = network.classify(torch.zeros(1, 256, 4, 4)).mean(dim=(2, 3))
-    assert logit.abs().min() > 1e-3
-    none = torch.cat([torch.zeros(1, 1), logit], dim=1)
-    torch.testing.assert_close(terms["empty"], F.cross_entropy(none, torch.zeros(1, dtype=torch.long)))
-    torch.testing.assert_close(terms["logit"], network(batch[0]))
-    image, tags = batch[0][:1], batch[1][:1]
-    summed = network.training_losses({"image": image, "tags": tags}, step=0)
-    paper = BASNet("resnet18", 3).eval()
-    paper.load_state_dict(network.state_dict())
-    without = paper.training_losses({"image": image, "tags": tags}, step=0)
-    assert "empty" not in without
-    torch.testing.assert_close(summed["loss"], without["loss"] + 0.5 * summed["empty"])
-
-
-def test_the_anchor_takes_the_evidence_out_of_nothing(batch):
-    """A classifier whose features of nothing speak for one class: no map would leave less of it."""
-    torch.manual_seed(0)
-    network = BASNet("resnet18", 3, weights=LossWeights(empty=1 / 3), warmup_steps=99).train()
-    with torch.no_grad():
-        network.classifier.weight[0] += 0.05
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01)
-    found = []
-    for step in range(12):
-        terms = network.training_losses({"image": batch[0], "tags": batch[1]}, step=step)
-        found.append(terms["empty"].item())
-        optimizer.zero_grad()
-        terms["loss"].backward()
-        optimizer.step()
-    assert set(terms) == {"loss", "classification", "empty"}
-    assert found[0] > 1
-    assert found[-1] < 0.5
 
 
 def test_class_agnostic_map_sums_over_the_tags(batch):

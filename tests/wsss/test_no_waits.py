@@ -18,7 +18,7 @@ from seeds.methods.bcam import BCAMNet
 from seeds.methods.fam import FAM
 from seeds.methods.ornet import FineStage
 from seeds.methods.ornet_coarse import CoarseModel
-from seeds.model import BASNet, LossWeights
+from seeds.model import BASNet
 from wsss.errors import TrainingError
 from wsss.training import Schedule, train_network
 
@@ -37,7 +37,6 @@ class Mean(nn.Module):
 NETWORKS = {
     "bas": lambda: BASNet("resnet18", 4, normalize_features=True),
     "bas, class-agnostic map": lambda: BASNet("resnet18", 4, True),
-    "bas, empty image": lambda: BASNet("resnet18", 4, weights=LossWeights(empty=0.1)),
     "cam": lambda: CAMNet("resnet18", 4),
     "bas_localization": lambda: LocalizationBAS("vgg16", 4, alpha=0.5, beta=1.5, hidden=6),
     "bcam, voc": lambda: BCAMNet(4, backbone="plain8", heads=5),
