@@ -99,6 +99,15 @@ def test_losses_are_one_cross_entropy_per_scale_and_one_of_the_maximum():
         torch.testing.assert_close(losses[f"decode.loss_{name}"], expected, rtol=1e-5, atol=1e-6)
 
 
+def test_a_step_reads_no_number():
+    """Tensors of the device "meta" have no content: a GPU would not be waited for."""
+    network = build_segmentor(train_scales=(0.5, 1.0), label_stride=8).to("meta")
+    label = torch.zeros(1, 32, 32, dtype=torch.long, device="meta")
+    losses = network.loss(torch.zeros(1, 3, 32, 32, device="meta"), samples_of(label))
+    sum(losses.values()).backward()
+    assert all(loss.is_meta for loss in losses.values())
+
+
 def test_one_scale_has_no_maximum():
     network = build_segmentor(train_scales=(1.0,))
     losses = network.loss(torch.zeros(1, 3, 32, 32), samples_of(torch.zeros(1, 32, 32, dtype=torch.long)))
