@@ -133,6 +133,24 @@ def test_loss_that_is_no_number_stops(tmp_path):
     assert not (tmp_path / "network.pth").exists()
 
 
+def test_losses_are_read_one_step_later(tmp_path):
+    """So a GPU that computes is not waited for."""
+    network = Line(nan_at=1)
+    with pytest.raises(TrainingError, match="at step 2 of 16"):
+        train(network, tmp_path, batch_size=2)
+    assert network.steps == [0, 1, 2]
+
+
+@pytest.mark.parametrize("nan_at", [7, 15])
+def test_no_checkpoint_of_weights_that_are_worth_nothing(nan_at, tmp_path):
+    network = Line(nan_at=nan_at)
+    with pytest.raises(TrainingError, match=f"at step {nan_at + 1} of 16"):
+        train(network, tmp_path, batch_size=2)
+    assert network.steps[-1] == nan_at
+    epochs = sorted(int(file.stem.removeprefix("epoch_")) for file in tmp_path.glob("epoch_*.pth"))
+    assert epochs[-1] == nan_at // 4
+
+
 def test_fewer_images_than_a_batch(tmp_path):
     schedule = Schedule(
         epochs=2, batch_size=32, learning_rate=0.01, momentum=0.0, weight_decay=0.0, num_workers=0
