@@ -1,7 +1,7 @@
 """Multi-label Background Activation Suppression: a classifier and a generator of foreground maps."""
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -37,7 +37,8 @@ class BASNet(nn.Module):
         classifier: 1x1 convolution to C classes, no bias.
         observer: called with the terms of each training step, for statistics.
         generator: 3x3 convolution to C maps, no bias; a sigmoid follows.
-        normalizer: what the features pass before they reach the generators.
+        last_generator: the same on the features of the last level, or None.
+        normalizer: what the features pass before they reach the generators; `last_normalizer` likewise.
 
     Source: Zhai et al., IJCV 2023, section 4; initialisation of the heads from the authors' code.
 
@@ -54,6 +55,7 @@ class BASNet(nn.Module):
         pretrained: str | Path | None = None,
         *,
         cut: int = 3,
+        two_levels: bool = False,
         warmup_steps: int = 0,
         weights: LossWeights = LossWeights(),
         normalize_features: bool = False,
@@ -68,6 +70,8 @@ class BASNet(nn.Module):
             foreground: add a generator of one class-agnostic map (paper 5.5).
             pretrained: as in `build_backbone`.
             cut: the generator sits after this level of the backbone, 1 to 4 (ResNet: layer1 to layer4).
+            two_levels: ours: a second generator on the features of the last level, whose map is trained by the
+                same terms; maps are the mean of both.
             warmup_steps: steps of classification alone before the maps are trained.
             weights: of the loss terms in `training_losses`.
             normalize_features: bring every channel of the features to mean 0 and deviation 1 before the
@@ -78,21 +82,21 @@ class BASNet(nn.Module):
             output_stride: of the class map. The maps have the stride of the level that they are cut at.
 
         Raises:
-            ConfigError: ``cut`` is out of range.
+            ConfigError: ``cut`` is out of range, or the last level with ``two_levels``.
         """
         super().__init__()
-        if not 1 <= cut < LEVELS:
-            raise ConfigError(f"expected cut 1 to {LEVELS - 1}, got {cut}: correct 'model.cut'")
+        check_cut(cut, two_levels=two_levels)
         self._cut = cut
         self.backbone: Backbone = build_backbone(backbone, pretrained=pretrained, output_stride=output_stride)
         self.classifier = nn.Conv2d(self.backbone.channels[-1], num_classes, 1, bias=False)
-        self.normalizer = (
-            nn.BatchNorm2d(self.backbone.channels[cut], affine=False) if normalize_features else nn.Identity()
-        )
-        self.generator = nn.Conv2d(self.backbone.channels[cut], num_classes, 3, padding=1, bias=False)
-        self.foreground_generator = (
-            nn.Conv2d(self.backbone.channels[cut], 1, 3, padding=1, bias=False) if foreground else None
-        )
+        here, last = self.backbone.channels[cut], self.backbone.channels[-1]
+        self.normalizer = nn.BatchNorm2d(here, affine=False) if normalize_features else nn.Identity()
+        self.generator = nn.Conv2d(here, num_classes, 3, padding=1, bias=False)
+        self.last_normalizer, self.last_generator = None, None
+        if two_levels:
+            self.last_normalizer = nn.BatchNorm2d(last, affine=False) if normalize_features else nn.Identity()
+            self.last_generator = nn.Conv2d(last, num_classes, 3, padding=1, bias=False)
+        self.foreground_generator = nn.Conv2d(here, 1, 3, padding=1, bias=False) if foreground else None
         for head in self.heads():
             nn.init.xavier_uniform_(head.weight)
         self.num_classes = num_classes
@@ -103,8 +107,8 @@ class BASNet(nn.Module):
 
     def heads(self) -> list[nn.Conv2d]:
         """The layers that no pretrained weights exist for."""
-        heads = [self.classifier, self.generator]
-        return heads if self.foreground_generator is None else [*heads, self.foreground_generator]
+        heads = [self.classifier, self.generator, self.last_generator, self.foreground_generator]
+        return [head for head in heads if head is not None]
 
     def train(self, mode: bool = True) -> "BASNet":
         """Switch the mode; batch norm stays fixed where it is meant to."""
@@ -138,7 +142,8 @@ class BASNet(nn.Module):
             image: (B, 3, H, W) float, normalized.
 
         Returns:
-            (B, C, h, w) float in [0, 1] at the stride of the cut. Tail and classifier are not run.
+            (B, C, h, w) float in [0, 1] at the stride of the cut. The classifier is not run, the tail only where
+            it has a generator of its own.
         """
         return self.seed_maps(image)[:, : self.num_classes]
 
@@ -146,17 +151,22 @@ class BASNet(nn.Module):
         """`maps`, and behind them the class-agnostic one where there is one: (B, C or C+1, h, w)."""
         return self._maps_of(self.extract(image))
 
-    def _maps_of(self, features: Tensor) -> Tensor:
-        features = self.normalizer(features)
-        maps = self.generator(features)
+    def _maps_of(self, features: Tensor, last: Tensor | None = None) -> Tensor:
+        normalized = self.normalizer(features)
+        maps = full_precision(self.generator(normalized)).sigmoid()
+        if self.last_generator is not None and self.last_normalizer is not None:
+            last = self._tail()(features) if last is None else last
+            whole = full_precision(self.last_generator(self.last_normalizer(last))).sigmoid()
+            maps = (maps + _resize(whole, maps)) / 2
         if self.foreground_generator is not None:
-            maps = torch.cat([maps, self.foreground_generator(features)], dim=1)
-        return full_precision(maps).sigmoid()
+            maps = torch.cat([maps, full_precision(self.foreground_generator(normalized)).sigmoid()], dim=1)
+        return maps
 
     def maps_and_cam(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """`seed_maps`, and the classifier's class map (B, C, h', w') >= 0 by one more pass of the tail."""
         features = self.extract(image)
-        return self._maps_of(features), self.classify(features).relu()
+        last = self._tail()(features)
+        return self._maps_of(features, last), self.classifier(last).relu()
 
     def losses(self, image: Tensor, tags: Tensor, *, drawn_class: Tensor | None = None) -> dict[str, Tensor]:
         """All loss terms of one training step, unweighted.
@@ -169,8 +179,10 @@ class BASNet(nn.Module):
         Returns:
             ``classification``, ``foreground_guidance``, ``area``, ``background_suppression`` as () floats,
             ``logit`` (B, C); with a class-agnostic map also ``foreground_classification_guidance``,
-            ``foreground_area`` and ``foreground_background_suppression``. Image by image, without gradient:
-            ``drawn_class``, ``image_area`` and ``image_background`` (B,).
+            ``foreground_area`` and ``foreground_background_suppression``, with two levels those of the second
+            as ``last_foreground_guidance``, ``last_area``, ``last_background_suppression``. Image by image,
+            without gradient: ``drawn_class``, ``image_area`` and ``image_background`` (B,), means over the
+            levels.
 
         Raises:
             ValueError: an image without tags, or shapes that do not fit.
@@ -181,23 +193,37 @@ class BASNet(nn.Module):
     def _terms(self, image: Tensor, tags: Tensor, drawn_class: Tensor) -> dict[str, Tensor]:
         """What `losses` gives; waits for nothing on a GPU, so that the next step is prepared meanwhile."""
         features = self.extract(image)
-        class_map = self.classify(features)
+        last = self._tail()(features)
+        class_map = self.classifier(last)
         logit = class_map.mean(dim=(2, 3))
         normalized = self.normalizer(features)
-        drawn_map = full_precision(_pick(self.generator(normalized), drawn_class)).sigmoid()
-        background_logit = self._background_logit(features, drawn_map)
-        share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
-        guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
+
+        def suppress(scores: Tensor, erased: Tensor, path: Sequence[nn.Module]) -> tuple[Tensor, ...]:
+            """Guidance, the map of the drawn class (B, 1, h, w), and L_bas (B,), of one generator."""
+            drawn_map = full_precision(_pick(scores, drawn_class)).sigmoid()
+            background_logit = _background_logit(path, erased, drawn_map)
+            share = background_share(_pick(logit, drawn_class), _pick(background_logit, drawn_class))
+            guidance = (class_map.detach() * _resize(drawn_map, class_map)).mean(dim=(2, 3))
+            return F.cross_entropy(guidance, drawn_class), drawn_map, share
+
+        path = (*self._tail(), self.classifier)
+        found = [suppress(self.generator(normalized), features, path)]
+        if self.last_generator is not None and self.last_normalizer is not None:
+            scores = self.last_generator(self.last_normalizer(last))
+            found.append(suppress(scores, last, (self.classifier,)))
         terms = {
             "classification": multi_label_classification_loss(logit, tags),
-            "foreground_guidance": F.cross_entropy(guidance, drawn_class),
-            "area": drawn_map.mean(),
-            "background_suppression": share.mean(),
             "logit": logit,
             "drawn_class": drawn_class,
-            "image_area": drawn_map.detach().mean(dim=(1, 2, 3)),
-            "image_background": share.detach(),
+            "image_area": torch.stack([drawn.detach().mean(dim=(1, 2, 3)) for _, drawn, _ in found]).mean(
+                dim=0
+            ),
+            "image_background": torch.stack([share.detach() for _, _, share in found]).mean(dim=0),
         }
+        for level, (guidance, drawn_map, share) in zip(("", "last_"), found, strict=False):
+            terms[f"{level}foreground_guidance"] = guidance
+            terms[f"{level}area"] = drawn_map.mean()
+            terms[f"{level}background_suppression"] = share.mean()
         if self.foreground_generator is not None:
             agnostic = full_precision(self.foreground_generator(normalized)).sigmoid()
             terms |= self._foreground_losses(agnostic, features, class_map, logit, tags)
@@ -214,13 +240,18 @@ class BASNet(nn.Module):
         if self.observer is not None:
             self.observer(terms)
         loss = terms["classification"]
-        names = {"foreground_guidance": "guidance", "area": "area", "background_suppression": "background"}
-        agnostic = {
+        weights = {
+            "foreground_guidance": "guidance",
+            "area": "area",
+            "background_suppression": "background",
+            "last_foreground_guidance": "guidance",
+            "last_area": "area",
+            "last_background_suppression": "background",
             "foreground_classification_guidance": "guidance",
             "foreground_area": "area",
             "foreground_background_suppression": "background",
         }
-        for term, weight in (names | agnostic).items():
+        for term, weight in weights.items():
             if term in terms:
                 loss = loss + getattr(self.weights, weight) * terms[term]
         return {"loss": loss, **{name: value.detach() for name, value in terms.items() if value.ndim == 0}}
@@ -255,23 +286,11 @@ class BASNet(nn.Module):
     def _tail(self) -> nn.Sequential:
         return nn.Sequential(*self.backbone.levels[self._cut + 1 :])
 
-    def _background_logit(self, features: Tensor, drawn_map: Tensor) -> Tensor:
-        """Logits (B, C) of the features outside a map, by the same weights held constant.
-
-        Batch norm works on the erased features' own statistics but on copies of its buffers, so that the
-        real network's running statistics never see them. The authors copy both modules each step for that.
-        """
-        path = nn.Sequential(*self._tail(), self.classifier)
-        constants = {name: parameter.detach() for name, parameter in path.named_parameters()}
-        constants |= {name: buffer.clone() for name, buffer in path.named_buffers()}
-        erased = features.detach() * (1 - drawn_map).to(features.dtype)
-        return functional_call(path, constants, (erased,)).mean(dim=(2, 3))
-
     def _foreground_losses(
         self, agnostic: Tensor, features: Tensor, class_map: Tensor, logit: Tensor, tags: Tensor
     ) -> dict[str, Tensor]:
         """Terms of the class-agnostic map: the background suppression is summed over the present classes."""
-        background_logit = self._background_logit(features, agnostic)
+        background_logit = _background_logit((*self._tail(), self.classifier), features, agnostic)
         share = background_share(logit.flatten(), background_logit.flatten()).view_as(logit)
         guidance = (class_map.detach() * _resize(agnostic, class_map)).mean(dim=(2, 3))
         return {
@@ -289,6 +308,18 @@ class BASNet(nn.Module):
             )
 
 
+def check_cut(cut: int, *, two_levels: bool) -> None:
+    """Refuse a level that no generator can sit on.
+
+    Raises:
+        ConfigError: ``cut`` is out of range, or the last level where that has a generator of its own.
+    """
+    last = LEVELS - 1 - two_levels
+    if not 1 <= cut <= last:
+        beside = " with model.two_levels=True" if two_levels else ""
+        raise ConfigError(f"expected cut 1 to {last}{beside}, got {cut}: correct 'model.cut'")
+
+
 def draw_class(tags: Tensor) -> Tensor:
     """Draw one of the present classes of each image, all with the same chance.
 
@@ -301,6 +332,19 @@ def draw_class(tags: Tensor) -> Tensor:
     """
     chances = tags.float()
     return (chances / torch.empty_like(chances).exponential_()).argmax(dim=1)
+
+
+def _background_logit(path: Sequence[nn.Module], features: Tensor, drawn_map: Tensor) -> Tensor:
+    """Logits (B, C) of the features outside a map, by the same weights of the path held constant.
+
+    Batch norm works on the erased features' own statistics but on copies of its buffers, so that the real
+    network's running statistics never see them. The authors copy both modules each step for that.
+    """
+    whole = nn.Sequential(*path)
+    constants = {name: parameter.detach() for name, parameter in whole.named_parameters()}
+    constants |= {name: buffer.clone() for name, buffer in whole.named_buffers()}
+    erased = features.detach() * (1 - drawn_map).to(features.dtype)
+    return functional_call(whole, constants, (erased,)).mean(dim=(2, 3))
 
 
 def _pick(values: Tensor, index: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ _PLACES = frozenset({"dataset.root", "dataset.labels", "dataset.ground_truth", "
 # Settings that came later, at the value at which all is made as before: they do not make it stale.
 _AS_BEFORE = {
     "model.weights": None,
+    "model.two_levels": False,
     "infer.split": None,
     "infer.ten_crops": False,
     "infer.geometry": "stretch",

@@ -9,7 +9,7 @@ from seeds.contract import MapKind, Plan, Training, parameter_groups
 from seeds.fuse import How
 from seeds.infer import Geometry
 from seeds.methods.trained import TrainedMethod
-from seeds.model import BASNet, LossWeights
+from seeds.model import BASNet, LossWeights, check_cut
 from seeds.train import check_warmup
 from seeds.watch import WatchMaps
 from wsss.backbones import LEVELS, OUTPUT_STRIDES, BatchNormMode
@@ -25,6 +25,7 @@ class BASMethod(TrainedMethod):
         "model": {
             "weights": None,  # file of a trained network, ours or the authors': nothing is trained
             "cut": 3,  # the generator sits after this level (ResNet: layer3)
+            "two_levels": False,  # ours: a second generator after the last level; maps are the mean of both
             "output_stride": 16,  # of the class map; some backbones have 32 alone
             "foreground": False,  # train a class-agnostic foreground map beside the class maps
             "warmup_epochs": 0,  # classification alone first; needed from random weights
@@ -66,6 +67,7 @@ class BASMethod(TrainedMethod):
     def check(self, config: Mapping[str, Any]) -> None:
         """Class maps are trained after the warm-up, and fused with a foreground map only where one is."""
         check_warmup(config)
+        check_cut(config["model"]["cut"], two_levels=config["model"]["two_levels"])
         fuse = config["infer"]["fuse"]
         if fuse is not None and not config["model"]["foreground"]:
             raise ConfigError(
@@ -86,6 +88,7 @@ class BASMethod(TrainedMethod):
             foreground=model["foreground"],
             pretrained=model["pretrained"],
             cut=model["cut"],
+            two_levels=model["two_levels"],
             warmup_steps=model["warmup_epochs"] * plan.steps_per_epoch,
             weights=LossWeights(**model["loss_weights"]),
             normalize_features=model["normalize_features"],
