@@ -70,8 +70,8 @@ class BASNet(nn.Module):
             foreground: add a generator of one class-agnostic map (paper 5.5).
             pretrained: as in `build_backbone`.
             cut: the generator sits after this level of the backbone, 1 to 4 (ResNet: layer1 to layer4).
-            two_levels: ours: a second generator on the features of the last level, whose map is trained by the
-                same terms; maps are the mean of both.
+            two_levels: ours: a second generator on the features of the last level, whose map is trained by
+                the same terms; maps are the mean of both.
             warmup_steps: steps of classification alone before the maps are trained.
             weights: of the loss terms in `training_losses`.
             normalize_features: bring every channel of the features to mean 0 and deviation 1 before the
@@ -142,8 +142,8 @@ class BASNet(nn.Module):
             image: (B, 3, H, W) float, normalized.
 
         Returns:
-            (B, C, h, w) float in [0, 1] at the stride of the cut. The classifier is not run, the tail only where
-            it has a generator of its own.
+            (B, C, h, w) float in [0, 1] at the stride of the cut. The classifier is not run, the tail only
+            where it has a generator of its own.
         """
         return self.seed_maps(image)[:, : self.num_classes]
 

@@ -7,7 +7,7 @@ import torch
 from torch.nn import functional as F
 
 from seeds.cam import CAMNet
-from seeds.model import BASNet, draw_class
+from seeds.model import BASNet, _background_logit, draw_class
 from wsss.errors import ConfigError
 
 
@@ -34,13 +34,14 @@ def test_background_path_equals_a_deep_copy(network, batch):
     maps = network.generator(features).sigmoid()[:, :1]
     tail = copy.deepcopy(torch.nn.Sequential(*network.backbone.levels[4:], network.classifier))
     expected = tail(features.detach() * (1 - maps)).mean(dim=(2, 3))
-    torch.testing.assert_close(network._background_logit(features, maps), expected)
+    path = (*network._tail(), network.classifier)
+    torch.testing.assert_close(_background_logit(path, features, maps), expected)
 
 
 def test_background_path_leaves_running_statistics_untouched(network, batch):
     features = network.extract(batch[0])
     before = running_statistics(network)
-    network._background_logit(features, torch.full((3, 1, 4, 4), 0.5))
+    _background_logit((*network._tail(), network.classifier), features, torch.full((3, 1, 4, 4), 0.5))
     after = running_statistics(network)
     assert all(torch.equal(before[key], after[key]) for key in before)
 
@@ -112,6 +113,64 @@ def test_class_agnostic_map_sums_over_the_tags(batch):
     torch.testing.assert_close(terms["foreground_area"], maps.mean())
 
 
+@pytest.fixture
+def two_levels():
+    torch.manual_seed(0)
+    return BASNet("resnet18", 3, two_levels=True, normalize_features=True).eval()
+
+
+def test_the_second_level_is_trained_by_the_same_terms(two_levels, batch):
+    """Second implementation: the class map is linear in the features, so that it is erased itself."""
+    image, tags = batch
+    drawn = torch.tensor([0, 2, 2])
+    terms = two_levels.losses(image, tags, drawn_class=drawn)
+    last = torch.nn.Sequential(*two_levels.backbone.levels)(image)
+    maps = two_levels.last_generator(two_levels.last_normalizer(last)).sigmoid()
+    evidence = two_levels.classifier(last)
+    areas, shares, guidance = [], [], []
+    for one, of, label in zip(maps, evidence, drawn, strict=True):
+        whole, rest = of[label].mean().relu(), (of[label] * (1 - one[label])).mean().relu()
+        areas.append(one[label].mean())
+        shares.append(torch.tensor(1.0) if rest > whole else rest / (whole + 1e-8))
+        guidance.append((of * one[label]).mean(dim=(1, 2)))
+    torch.testing.assert_close(terms["last_area"], torch.stack(areas).mean())
+    torch.testing.assert_close(terms["last_background_suppression"], torch.stack(shares).mean())
+    expected = F.cross_entropy(torch.stack(guidance), drawn)
+    torch.testing.assert_close(terms["last_foreground_guidance"], expected)
+    both = (terms["area"] + terms["last_area"]) / 2
+    torch.testing.assert_close(terms["image_area"].mean(), both.detach())
+
+
+def test_terms_of_both_levels_have_the_same_weights(two_levels, batch):
+    image, tags = batch[0][:1], batch[1][:1]
+    terms = two_levels.losses(image, tags)
+    expected = terms["classification"]
+    for level in ("", "last_"):
+        expected = expected + 0.2 * terms[f"{level}foreground_guidance"] + 1.2 * terms[f"{level}area"]
+        expected = expected + terms[f"{level}background_suppression"]
+    summed = two_levels.training_losses({"image": image, "tags": tags}, step=0)
+    torch.testing.assert_close(summed["loss"], expected)
+
+
+def test_maps_of_two_levels_are_their_mean(two_levels, batch):
+    image = batch[0]
+    features = two_levels.extract(image)
+    last = torch.nn.Sequential(*two_levels.backbone.levels)(image)
+    expected = two_levels.generator(two_levels.normalizer(features)).sigmoid()
+    expected = (expected + two_levels.last_generator(two_levels.last_normalizer(last)).sigmoid()) / 2
+    torch.testing.assert_close(two_levels.maps(image), expected)
+    maps, cam = two_levels.maps_and_cam(image)
+    torch.testing.assert_close(maps, expected)
+    torch.testing.assert_close(cam, two_levels.classifier(last).relu())
+
+
+def test_two_levels_on_other_grids_have_maps_at_the_cut(batch):
+    network = BASNet("resnet18", 3, two_levels=True, cut=2)
+    network.training_losses({"image": batch[0], "tags": batch[1]}, step=0)["loss"].backward()
+    assert network.last_generator.weight.grad.abs().max() > 0
+    assert network.seed_maps(batch[0]).shape == (3, 3, 8, 8)
+
+
 def test_maps_do_not_run_the_tail(network, batch):
     network.backbone.levels[4].register_forward_hook(lambda *_: pytest.fail("the tail was run"))
     maps = network.eval().maps(batch[0])
@@ -158,6 +217,8 @@ def test_refuses_images_without_tags(network, batch):
 def test_refuses_a_cut_out_of_range():
     with pytest.raises(ConfigError, match="expected cut 1 to 4, got 0"):
         BASNet("resnet18", 3, cut=0)
+    with pytest.raises(ConfigError, match=r"cut 1 to 3 with model\.two_levels=True, got 4"):
+        BASNet("resnet18", 3, cut=4, two_levels=True)
 
 
 def test_reference_weights_with_unknown_entries_are_refused():

@@ -58,12 +58,18 @@ def test_foreground_map_is_trained_at_the_generators_rate():
     assert {id(parameter) for parameter in training.parameter_groups[-1]["params"]} == expected
 
 
+def test_two_levels_beside_the_last_one_are_refused_at_once():
+    options = ["model.two_levels=True", "model.cut=4"]
+    with pytest.raises(ConfigError, match=r"expected cut 1 to 3 with model\.two_levels=True, got 4"):
+        check_settings(load_config("seeds", "demo", options=options))
+
+
 def grouped(training):
     return [id(parameter) for group in training.parameter_groups for parameter in group["params"]]
 
 
 def test_every_parameter_is_trained_once():
-    training, _ = build("model.foreground=True", "infer.fuse=replace")
+    training, _ = build("model.foreground=True", "infer.fuse=replace", "model.two_levels=True")
     assert sorted(grouped(training)) == sorted(id(one) for one in training.network.parameters())
 
 

@@ -30,6 +30,7 @@ class Mean(nn.Module):
 NETWORKS = {
     "bas": lambda: BASNet("resnet18", 4, normalize_features=True),
     "bas, class-agnostic map": lambda: BASNet("resnet18", 4, True),
+    "bas, two levels": lambda: BASNet("resnet18", 4, two_levels=True),
     "cam": lambda: CAMNet("resnet18", 4),
     "bas_localization": lambda: LocalizationBAS("vgg16", 4, alpha=0.5, beta=1.5, hidden=6),
     "bcam, voc": lambda: BCAMNet(4, backbone="plain8", heads=5),
