@@ -12,6 +12,7 @@ methods = dict(
     guidance_1=dict(config="bas_r18_{dataset}.py", options=["model.loss_weights.guidance=1.0"]),
     cut_4=dict(config="bas_r18_{dataset}.py", options=["model.cut=4"]),
     cut_2=dict(config="bas_r18_{dataset}.py", options=["model.cut=2"]),
+    two_levels=dict(config="bas_r18_{dataset}.py", options=["model.two_levels=True"]),
     foreground=dict(config="bas_r18_{dataset}.py", options=["model.foreground=True", "infer.fuse=average"]),
     cam=dict(config="cam_r18_{dataset}.py"),
 )
