@@ -1,5 +1,9 @@
 # tools/run_stage.sh seeds voc_animals --config configs/seeds/bas_two_levels_r50_voc_animals.py
 # Ours, not the paper's: a second generator after the last level, maps are the mean of both. With half of the
 # steps, and on ResNet18: docs/results.md, BAS on two levels.
-_base_ = ["bas_r50_voc_animals.py"]
-model = dict(two_levels=True)
+_base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
+method = "bas"
+model = dict(two_levels=True, warmup_epochs=2, normalize_features=True)
+train = dict(epochs=8, learning_rate=0.003, classifier_factor=2.0, generator_factor=10.0)
+# --no-baselines leaves them out.
+baselines = dict(cam="cam_r50_voc_animals.py", cam_irn="cam_irn_r50_voc_animals.py")
