@@ -92,10 +92,9 @@ class BASNet(nn.Module):
         here, last = self.backbone.channels[cut], self.backbone.channels[-1]
         self.normalizer = nn.BatchNorm2d(here, affine=False) if normalize_features else nn.Identity()
         self.generator = nn.Conv2d(here, num_classes, 3, padding=1, bias=False)
-        self.last_normalizer, self.last_generator = None, None
-        if two_levels:
-            self.last_normalizer = nn.BatchNorm2d(last, affine=False) if normalize_features else nn.Identity()
-            self.last_generator = nn.Conv2d(last, num_classes, 3, padding=1, bias=False)
+        norm_last = two_levels and normalize_features
+        self.last_normalizer = nn.BatchNorm2d(last, affine=False) if norm_last else nn.Identity()
+        self.last_generator = nn.Conv2d(last, num_classes, 3, padding=1, bias=False) if two_levels else None
         self.foreground_generator = nn.Conv2d(here, 1, 3, padding=1, bias=False) if foreground else None
         for head in self.heads():
             nn.init.xavier_uniform_(head.weight)
@@ -154,7 +153,7 @@ class BASNet(nn.Module):
     def _maps_of(self, features: Tensor, last: Tensor | None = None) -> Tensor:
         normalized = self.normalizer(features)
         maps = full_precision(self.generator(normalized)).sigmoid()
-        if self.last_generator is not None and self.last_normalizer is not None:
+        if self.last_generator is not None:
             last = self._tail()(features) if last is None else last
             whole = full_precision(self.last_generator(self.last_normalizer(last))).sigmoid()
             maps = (maps + _resize(whole, maps)) / 2
@@ -181,8 +180,8 @@ class BASNet(nn.Module):
             ``logit`` (B, C); with a class-agnostic map also ``foreground_classification_guidance``,
             ``foreground_area`` and ``foreground_background_suppression``, with two levels those of the second
             as ``last_foreground_guidance``, ``last_area``, ``last_background_suppression``. Image by image,
-            without gradient: ``drawn_class``, ``image_area`` and ``image_background`` (B,), means over the
-            levels.
+            without gradient: ``drawn_class`` (B,), and for each of the L levels ``image_area`` and
+            ``image_background`` (L, B).
 
         Raises:
             ValueError: an image without tags, or shapes that do not fit.
@@ -208,17 +207,15 @@ class BASNet(nn.Module):
 
         path = (*self._tail(), self.classifier)
         found = [suppress(self.generator(normalized), features, path)]
-        if self.last_generator is not None and self.last_normalizer is not None:
+        if self.last_generator is not None:
             scores = self.last_generator(self.last_normalizer(last))
             found.append(suppress(scores, last, (self.classifier,)))
         terms = {
             "classification": multi_label_classification_loss(logit, tags),
             "logit": logit,
             "drawn_class": drawn_class,
-            "image_area": torch.stack([drawn.detach().mean(dim=(1, 2, 3)) for _, drawn, _ in found]).mean(
-                dim=0
-            ),
-            "image_background": torch.stack([share.detach() for _, _, share in found]).mean(dim=0),
+            "image_area": torch.stack([drawn_map.detach().mean(dim=(1, 2, 3)) for _, drawn_map, _ in found]),
+            "image_background": torch.stack([share.detach() for _, _, share in found]),
         }
         for level, (guidance, drawn_map, share) in zip(("", "last_"), found, strict=False):
             terms[f"{level}foreground_guidance"] = guidance

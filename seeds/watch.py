@@ -1,5 +1,6 @@
 """Watches the maps of each class while they are trained: an average hides channels that died."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -40,17 +41,18 @@ class WatchMaps(Hook):
         self.on_dead = on_dead
         self.area: dict[str, float] = {}
         self.background: dict[str, float] = {}
-        self._sums = torch.zeros(3, len(classes))
+        self._sums: Tensor | None = None  # (3, L, C): draws, area, L_bas of each level's maps
         self._classification = torch.zeros(())
         self._epochs_dead = dict.fromkeys(classes, 0)
         network.observer = self._observe
 
     def _observe(self, terms: dict[str, Tensor]) -> None:
         # Kept where the network is: reading them at every step would let a GPU wait.
-        rows = (torch.ones_like(terms["image_area"]), terms["image_area"], terms["image_background"])
-        self._sums = self._sums.to(terms["image_area"].device)
-        for row, values in enumerate(rows):
-            self._sums[row].index_add_(0, terms["drawn_class"], values.detach().float())
+        area, background = terms["image_area"], terms["image_background"]
+        rows = torch.stack([torch.ones_like(area), area, background]).float()
+        if self._sums is None:
+            self._sums = rows.new_zeros(*rows.shape[:2], len(self.classes))
+        self._sums.index_add_(2, terms["drawn_class"], rows)
         self._classification = terms["classification"].detach()
 
     def after_train_epoch(self, runner: Runner) -> None:
@@ -59,30 +61,37 @@ class WatchMaps(Hook):
         Raises:
             TrainingError: maps died.
         """
+        if self._sums is None:
+            return
         count, area, background = sum_up(self._sums.cpu())
-        seen = [index for index in range(len(self.classes)) if count[index] > 0]
+        seen = [index for index in range(len(self.classes)) if count[0, index] > 0]
         if not seen:
             return
-        self.area = {self.classes[i]: round(float(area[i] / count[i]), 4) for i in seen}
-        self.background = {self.classes[i]: round(float(background[i] / count[i]), 4) for i in seen}
+        levels = {self.classes[i]: torch.stack([area[:, i], background[:, i]], 1) / count[0, i] for i in seen}
+        means = {name: figures.mean(dim=0).tolist() for name, figures in levels.items()}
+        self.area = {name: round(mean, 4) for name, (mean, _) in means.items()}
+        self.background = {name: round(mean, 4) for name, (_, mean) in means.items()}
         shown = ", ".join(f"{name} {self.area[name]:.2f}/{self.background[name]:.2f}" for name in self.area)
         logger.info("maps after epoch %d, area/L_bas: %s", runner.epoch + 1, shown)
-        self._judge([self.classes[i] for i in seen if count[i] >= DRAWS], runner)
+        judged = [self.classes[i] for i in seen if count[0, i] >= DRAWS]
+        self._judge({name: levels[name].tolist() for name in judged}, runner)
         self._sums = torch.zeros_like(self._sums)
 
-    def _judge(self, names: list[str], runner: Runner) -> None:
-        """Count the epochs for which maps have been dead."""
-        for name in names:
-            area, background = self.area[name], self.background[name]
-            is_dead = area > FULL or (area < EMPTY and background > EVIDENCE)
-            self._epochs_dead[name] = self._epochs_dead[name] + 1 if is_dead else 0
+    def _judge(self, levels: Mapping[str, Sequence[Sequence[float]]], runner: Runner) -> None:
+        """Count the epochs for which the maps of a level have been dead: the mean of two would hide one."""
+        found = {}
+        for name, ones in levels.items():
+            found[name] = [one for one in ones if _is_dead(*one)]
+            self._epochs_dead[name] = self._epochs_dead[name] + 1 if found[name] else 0
         dying = [name for name in self.classes if self._epochs_dead[name]]
         if dying:
             logger.warning("maps empty or full after epoch %d: %s", runner.epoch + 1, ", ".join(dying))
         dead = [name for name in dying if self._epochs_dead[name] >= EPOCHS]
         if not dead or self.on_dead == "warn":
             return
-        figures = ", ".join(f"{name} {self.area[name]:.3f}/{self.background[name]:.2f}" for name in dead)
+        figures = ", ".join(
+            f"{name} {area:.3f}/{background:.2f}" for name in dead for area, background in found[name]
+        )
         raise TrainingError(
             f"expected living maps, got maps that stay empty or full at step {runner.iter} (area/L_bas: "
             f"{figures}; classification loss {self._classification:.2f}): set model.normalize_features=True, "
@@ -91,7 +100,12 @@ class WatchMaps(Hook):
         )
 
     def figures(self) -> dict[str, Any]:
-        """Area and L_bas per class in the last epoch, in [0, 1]; nothing where no epoch was seen."""
+        """Area and L_bas per class in the last epoch, in [0, 1], means over the levels; nothing before it."""
         if not self.area:
             return {}
         return {"map_area": self.area, "map_background_suppression": self.background}
+
+
+def _is_dead(area: float, background: float) -> bool:
+    """Whether maps of this mean area and L_bas no longer get a gradient."""
+    return area > FULL or (area < EMPTY and background > EVIDENCE)

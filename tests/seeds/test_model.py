@@ -61,7 +61,7 @@ def test_area_is_the_mean_of_the_drawn_map(network, batch):
     terms = network.losses(*batch, drawn_class=drawn)
     maps = network.maps(batch[0])
     expected = torch.stack([maps[i, c].mean() for i, c in enumerate(drawn)])
-    torch.testing.assert_close(terms["image_area"], expected.detach())
+    torch.testing.assert_close(terms["image_area"], expected.detach()[None])
     torch.testing.assert_close(terms["area"], expected.mean())
 
 
@@ -137,8 +137,9 @@ def test_the_second_level_is_trained_by_the_same_terms(two_levels, batch):
     torch.testing.assert_close(terms["last_background_suppression"], torch.stack(shares).mean())
     expected = F.cross_entropy(torch.stack(guidance), drawn)
     torch.testing.assert_close(terms["last_foreground_guidance"], expected)
-    both = (terms["area"] + terms["last_area"]) / 2
-    torch.testing.assert_close(terms["image_area"].mean(), both.detach())
+    both = torch.stack([terms["area"], terms["last_area"]])
+    torch.testing.assert_close(terms["image_area"].mean(dim=1), both.detach())
+    torch.testing.assert_close(terms["image_background"][1], torch.stack(shares).detach())
 
 
 def test_terms_of_both_levels_have_the_same_weights(two_levels, batch):

@@ -13,7 +13,7 @@ CLASSES = ("cat", "dog", "cow")
 
 @pytest.fixture
 def run_epoch():
-    """Feed one epoch: {class: (area, L_bas)}, each drawn ``draws`` times."""
+    """Feed one epoch: {class: (area, L_bas) of each level, one after the other}, drawn ``draws`` times."""
     network = SimpleNamespace()
     watches = {how: WatchMaps(network, CLASSES, on_dead=how) for how in ("stop", "warn")}
 
@@ -23,8 +23,8 @@ def run_epoch():
         watch._observe(
             {
                 "drawn_class": torch.tensor(drawn),
-                "image_area": torch.tensor([figures[CLASSES[i]][0] for i in drawn]),
-                "image_background": torch.tensor([figures[CLASSES[i]][1] for i in drawn]),
+                "image_area": torch.tensor([figures[CLASSES[i]][::2] for i in drawn]).T,
+                "image_background": torch.tensor([figures[CLASSES[i]][1::2] for i in drawn]).T,
                 "classification": torch.tensor(2.5),
             }
         )
@@ -48,6 +48,16 @@ def test_maps_dead_for_two_epochs_stop_the_training(run_epoch, dead):
     ) as stop:
         run_epoch({"cat": dead, "dog": (0.3, 0.2)}, epoch=1)
     assert "dog" not in str(stop.value)
+
+
+def test_maps_that_are_dead_on_one_of_two_levels_stop_the_training(run_epoch):
+    """Their mean over the levels looks alive."""
+    maps = {"cat": (0.5, 0.25, 0.0, 0.75), "dog": (0.25, 0.25, 0.25, 0.25)}
+    figures = run_epoch(maps)
+    assert figures["map_area"] == {"cat": 0.25, "dog": 0.25}
+    assert figures["map_background_suppression"] == {"cat": 0.5, "dog": 0.25}
+    with pytest.raises(TrainingError, match=r"area/L_bas: cat 0\.000/0\.75; classification"):
+        run_epoch(maps, epoch=1)
 
 
 def test_a_map_that_comes_back_is_not_dead(run_epoch):
