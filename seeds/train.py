@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,17 +87,19 @@ def load_given(method: TrainedMethod, plan: Plan) -> nn.Module:
     own = {**plan.config, "model": {**plan.config["model"], "pretrained": None}}
     plan = dataclasses.replace(plan, config=own)
     network: Any = build_training(method, method.trainings(own)[0], plan, {}).network
-    is_ours = network.state_dict().keys() == state_dict.keys()
+    own_names = network.state_dict().keys()
+    is_ours = 2 * len(own_names & state_dict.keys()) > len(own_names)
+    what = f"a trained {method.name} of {len(plan.classes)} classes"
     left_out: list[str] = []
     try:
         if is_ours:
+            _check_names(own_names, state_dict.keys(), file, what=what)
             network.load_state_dict(state_dict)
         else:
             left_out = network.load_reference(state_dict)
     except RuntimeError as error:
         raise ConfigError(
-            f"expected a trained {method.name} of {len(plan.classes)} classes in {file}, got "
-            f"{str(error).splitlines()[-1].strip()}: correct 'model.weights'"
+            f"expected {what} in {file}, got {str(error).splitlines()[-1].strip()}: correct 'model.weights'"
         ) from error
     logger.info(
         "%s: %d entries of %s loaded by %s names, left out: %s; nothing is trained",
@@ -109,6 +111,21 @@ def load_given(method: TrainedMethod, plan: Plan) -> nn.Module:
     )
     network.to(memory_format=torch.channels_last)
     return network.eval()
+
+
+def _check_names(own: Collection[str], given: Collection[str], file: str, *, what: str) -> None:
+    """Refuse a network of ours that was trained with other settings, which has other parts."""
+    problems = {
+        "missing": [name for name in own if name not in given],
+        "unknown": [name for name in given if name not in own],
+    }
+    found = [f"{len(names)} {kind} ({names[0]})" for kind, names in problems.items() if names]
+    if found:
+        raise ConfigError(
+            f"expected {what} with the parts that this config asks for in {file}, got entries "
+            f"{', '.join(found)}: correct 'model.weights', or give the 'model' settings of its training, "
+            "which stand in the manifest.json of its seeds"
+        )
 
 
 def train_in_turn(

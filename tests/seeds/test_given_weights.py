@@ -106,6 +106,21 @@ def test_other_networks_are_refused_in_one_line(change, message, tmp_path):
         load_given(find_method("bas"), plan)
 
 
+@pytest.mark.parametrize(
+    ("trained", "asked", "message"),
+    [
+        ({}, {"two_levels": True}, r"got entries 1 missing \(last_generator\.weight\): "),
+        ({"two_levels": True}, {}, r"got entries 1 unknown \(last_generator\.weight\): "),
+        ({"foreground": True}, {"two_levels": True}, r"1 missing \(last_.*\), 1 unknown \(foreg.*\): "),
+    ],
+)
+def test_our_networks_of_other_settings_are_named_so(trained, asked, message, tmp_path):
+    file = tmp_path / "given.pth"
+    torch.save(other_network("bas", plan_of("bas", **trained)).state_dict(), file)
+    with pytest.raises(ConfigError, match=f"bas of 3 classes .*{message}correct 'model.weights', or "):
+        load_given(find_method("bas"), plan_of("bas", weights=str(file), **asked))
+
+
 def test_a_class_agnostic_map_is_not_made_from_random_weights(tmp_path):
     plan = plan_of("bas")
     torch.save(authors_bas(other_network("bas", plan)), tmp_path / "given.pth")
