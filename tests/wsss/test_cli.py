@@ -22,6 +22,7 @@ from wsss.cli import evaluate as evaluate_verb
 from wsss.cli import plan as plan_verb
 from wsss.cli import status as status_verb
 from wsss.datasets import DemoBoxesDataSet
+from wsss.evaluate import THRESHOLDS
 from wsss.paths import PROJECT_ROOT
 
 
@@ -119,6 +120,15 @@ def test_a_machine_at_its_end_is_one_line(call, monkeypatch, error, said):
     assert code == 1
     assert said in stderr
     assert "Traceback" not in stderr
+
+
+def test_the_sweep_of_seeds_shows_the_thresholds_that_people_compare(capsys):
+    figures = {"mIoU": 0.5, "per_class_iou": {"cat": 0.5}, "images": 4}
+    rows = [{"threshold": float(one), "chosen": "fixed", **figures} for one in THRESHOLDS]
+    rows[47]["chosen"] = "oracle, train"
+    evaluate_verb._print_sweep(SimpleNamespace(kind="seeds", split="train"), rows, as_json=False)
+    shown = re.findall(r"^(0\.\d+) +50\.0", capsys.readouterr().out, re.MULTILINE)
+    assert shown == ["0.1", "0.2", "0.3", "0.4", "0.47", "0.5", "0.6", "0.7", "0.8", "0.9"]
 
 
 def test_tables_fit_80_columns(monkeypatch, capsys):

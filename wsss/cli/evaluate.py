@@ -114,11 +114,11 @@ def _sweep(
 
 
 def _print_sweep(artifact: Artifact, rows: list[dict[str, Any]], *, as_json: bool) -> None:
-    """All rows as JSON; as a table every tenth of many, and those that somebody chose."""
+    """All rows as JSON; as a table every tenth of many (.10, .20 ...), and those that somebody chose."""
     if as_json:
         print_json(rows)
         return
-    shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or i % 10 == 9]
+    shown = [row for i, row in enumerate(rows) if row["chosen"] != "fixed" or (i and i % 10 == 0)]
     # Last what is made of words, and folds.
     names = [name for name in shown[0] if name not in (*PER_CLASS, "pixel_accuracy", "images", "chosen")]
     names.append("chosen")
