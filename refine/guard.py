@@ -85,7 +85,7 @@ def warn_of_rims(seeds: Artifact, dataset: DataSet) -> None:
 
     Objects are mostly in the middle of a photo. A classifier of few images finds the evidence of a class in
     what is always around it: the ceiling over chairs, the wall behind cats. No ground truth is needed to see
-    that (docs/results.md, Seeds).
+    that (docs/results/voc_mini.md).
 
     Args:
         seeds: the published seeds.

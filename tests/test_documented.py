@@ -52,7 +52,7 @@ NEEDS = {
 
 PAGES = [
     *(PROJECT_ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")),
-    *sorted((PROJECT_ROOT / "docs").glob("*.md")),
+    *sorted((PROJECT_ROOT / "docs").rglob("*.md")),
 ]
 CALL = r"([A-Z]+=\S+ )*(wsss [a-z]|(tools/|make|python|pip|docker|tensorboard|torchrun|srun|bash|git)(?! ?=))"
 

@@ -1,6 +1,6 @@
 # wsss benchmark benchmarks/grids/bas_r18_animals.py
 # One setting of BAS at a time, on ResNet18 with voc_animals: half of the preset's steps (664 of 16 crops of
-# 192), in bfloat16: about 17 minutes a setting on one core of two. docs/results.md, ResNet18, has what was
+# 192), in bfloat16: about 17 minutes a setting on one core of two. docs/results/resnet18.md has what was
 # run.
 datasets = ["voc_animals"]
 methods = dict(

@@ -4,7 +4,7 @@ model = dict(backbone="mobilenetv1_100", displacement=False)
 # thresholds of the authors would call nearly all pixels foreground. These lie around .60.
 labels = dict(foreground_threshold=0.70, background_threshold=0.45)
 # The walk takes means of the seeds, and means of soft seeds are high everywhere. A high power leaves only
-# their cores to walk, which may then walk further (a lower beta): docs/results.md, Masks. Sharp seeds, such
+# their cores to walk, which may then walk further (a lower beta): docs/results/masks.md. Sharp seeds, such
 # as CAM's, want infer.seed_power=1.5 and a background score to match.
 infer = dict(seed_power=10.0, beta=6.0, background_score=0.25)
 # The manifest says so of each of these that is not set to something else.

@@ -22,7 +22,7 @@ train_dataloader = dict(
 train_cfg = dict(max_iters=600, val_interval=200)
 # The head sums 36 x 1,024 inputs of mean .6: SGD bears a rate of .001 only (ten times that starts with losses
 # above 16) and then learns the five largest classes alone. AdamW teaches the head fast, but at the rate that
-# suits the head's weights it wears away in the backbone what ImageNet taught: docs/results.md, Segmentation.
+# suits the head's weights it wears away in the backbone what ImageNet taught: docs/results/networks.md.
 optim_wrapper = dict(
     optimizer=dict(_delete_=True, type="AdamW", lr=1e-5, weight_decay=0.01),
     paramwise_cfg=dict(head_factor=100.0, head_bias_factor=100.0),

@@ -1,8 +1,8 @@
 # tools/run_stage.sh seeds bas_localization_mbv1_voc_boxes
 # wsss evaluate boxes work/bas_localization_mbv1_voc_boxes/seeds voc_boxes
 # A short training on two CPU cores. Normalized features and a warm-up are ours: without them each map is flat
-# within ten steps. Expected: docs/results.md (measured there with commit and command). timm's weights start
-# further from their training than the authors' would: seeds/localization_backbones.py.
+# within ten steps. Expected: docs/results/methods.md. timm's weights start further from their training than
+# the authors' would: seeds/localization_backbones.py.
 _base_ = ["../_base_/voc_boxes.py"]
 method = "bas_localization"
 model = dict(

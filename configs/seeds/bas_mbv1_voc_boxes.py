@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds bas_mbv1_voc_boxes
 # wsss evaluate boxes work/bas_mbv1_voc_boxes/seeds voc_boxes
-# The settings of bas_mbv1_voc_mini.py on images of one class. Expected: docs/results.md.
+# The settings of bas_mbv1_voc_mini.py on images of one class. Expected: docs/results/methods.md.
 _base_ = ["../_base_/voc_boxes.py", "../_base_/seeds_mbv1.py"]
 method = "bas"
 model = dict(

@@ -1,5 +1,5 @@
 # tools/run_stage.sh seeds voc_mini
-# Real images on two CPU cores. Expected: docs/results.md (measured there with commit and command).
+# Real images on two CPU cores. Expected: docs/results/voc_mini.md.
 # Without normalized features half of the class channels die in so short a training. The classifier's rate is
 # kept low: its 1,024 features have a mean of .6, and at a rate of .03 its loss doubles before it falls.
 _base_ = ["../_base_/voc_mini.py", "../_base_/seeds_mbv1.py"]

@@ -1,5 +1,5 @@
 # tools/run_stage.sh seeds demo
-# Random weights, two CPU cores. Expected: docs/results.md (measured there with commit and command).
+# Random weights, two CPU cores. Expected: docs/results/demo.md.
 # Without normalized features most maps are empty after ten epochs and stay so.
 _base_ = ["../_base_/demo.py", "../_base_/seeds_plain8.py"]
 method = "bas"

@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds voc_animals --config configs/seeds/bas_r18_voc_animals.py --work-dir work/r18
 # For quick trials: half of the time of bas_r50_voc_animals.py, and seeds of the 385 images that VOC calls
-# train alone. Measured with train.amp=bf16 infer.amp=bf16: docs/results.md, ResNet18.
+# train alone. Measured with train.amp=bf16 infer.amp=bf16: docs/results/resnet18.md.
 _base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "bas"
 model = dict(

@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds voc_animals
 # The paper's network at the paper's number of images per class, on two CPU cores: small crops, few steps.
-# Expected: docs/results.md (measured there with commit and command).
+# Expected: docs/results/voc_animals.md.
 _base_ = ["../_base_/voc_animals.py", "../_base_/seeds_r50_small.py"]
 method = "bas"
 model = dict(warmup_epochs=2, normalize_features=True)

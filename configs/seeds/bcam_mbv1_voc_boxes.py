@@ -1,6 +1,7 @@
 # tools/run_stage.sh seeds bcam_mbv1_voc_boxes
 # wsss evaluate boxes work/bcam_mbv1_voc_boxes/seeds voc_boxes
-# A short training on two CPU cores. The layout for CUB; boxes by the gradient. Expected: docs/results.md.
+# A short training on two CPU cores. The layout for CUB; boxes by the gradient.
+# Expected: docs/results/methods.md.
 _base_ = ["../_base_/voc_boxes.py"]
 method = "bcam"
 model = dict(

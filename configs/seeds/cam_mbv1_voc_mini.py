@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds voc_mini
 # (it runs as a baseline of bas_mbv1_voc_mini.py and is published as seeds-cam)
-# Plain CAM on the weights, crops and epochs of bas_mbv1_voc_mini.py. Expected: docs/results.md.
+# Plain CAM on the weights, crops and epochs of bas_mbv1_voc_mini.py. Expected: docs/results/voc_mini.md.
 # IRN trains with rate .1 and (effectively) no momentum; .01 with momentum .9 makes steps of the same length.
 _base_ = ["../_base_/voc_mini.py", "../_base_/seeds_mbv1.py"]
 method = "cam"

@@ -1,7 +1,7 @@
 # tools/run_stage.sh seeds fam_mbv1_voc_boxes
 # wsss evaluate boxes work/fam_mbv1_voc_boxes/seeds voc_boxes
 # A short training on two CPU cores. Parts are pooled from the foreground, as in fam_plain8_demo_boxes.py.
-# Expected: docs/results.md.
+# Expected: docs/results/methods.md.
 _base_ = ["../_base_/voc_boxes.py"]
 method = "fam"
 model = dict(

@@ -2,7 +2,7 @@
 # wsss evaluate boxes work/fam_plain8_demo_boxes/seeds demo_boxes
 # FAM from random weights. Parts are pooled from what the map lets pass: pooled from the features, as printed,
 # the classifier needs no map, and it shows the ground (PxAP 18.6 in place of 75.4 with dataset.train=240).
-# Minutes on two CPU cores. Expected: docs/results.md.
+# Minutes on two CPU cores. Expected: docs/results/methods.md.
 _base_ = ["../_base_/demo_boxes.py"]
 method = "fam"
 model = dict(backbone="plain8", pretrained=None, assumptions=dict(pool_from="foreground"))

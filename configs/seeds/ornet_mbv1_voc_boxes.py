@@ -1,6 +1,6 @@
 # tools/run_stage.sh seeds ornet_mbv1_voc_boxes
 # wsss evaluate boxes work/ornet_mbv1_voc_boxes/seeds voc_boxes
-# Three trainings on two CPU cores, too short for it (docs/results.md). MobileNetV1 judges, not VGG16.
+# Three trainings on two CPU cores, too short for it (docs/results/methods.md). MobileNetV1 judges, not VGG16.
 _base_ = ["../_base_/voc_boxes.py"]
 method = "ornet"
 model = dict(

@@ -16,7 +16,7 @@ train = dict(
     crop=112,
     epochs=20,
     evaluator=dict(epochs=15, learning_rate=0.05),
-    # At the published 1e-4 these few steps end before the map has left .5 (docs/results.md).
+    # At the published 1e-4 these few steps end before the map has left .5 (docs/results/methods.md).
     fine=dict(epochs=30, learning_rate=0.003),
 )
 infer = dict(resize=0)

@@ -1,6 +1,5 @@
 # tools/run_stage.sh segment demo
-# Two CPU cores, on the backbone that the stage seeds trained from tags. Expected: docs/results.md (measured
-# there with commit and command).
+# Two CPU cores, on the backbone that the stage seeds trained from tags. Expected: docs/results/demo.md.
 _base_ = ["../_base_/demo.py"]
 infer = dict(scales=(0.75, 1.0, 1.25))  # on training images better than up to 2.0, and cheaper
 model = dict(

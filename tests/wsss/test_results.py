@@ -68,9 +68,11 @@ def test_the_pages_show_the_files_as_they_are():
     assert len(shown) == len(set(shown)) > 15
 
 
-def test_no_table_of_results_is_typed_into_the_page():
-    text = PAGES[0].read_text(encoding="utf-8")
-    outside = re.sub(r"<!-- table .*?<!-- end of table -->", "", text, flags=re.DOTALL)
+@pytest.mark.parametrize("page", [PAGES[0], *FOLDER.glob("*.md")], ids=lambda page: page.stem)
+def test_no_table_of_results_is_typed_into_a_page(page):
+    outside = re.sub(
+        r"<!-- table .*?<!-- end of table -->", "", page.read_text(encoding="utf-8"), flags=re.DOTALL
+    )
     typed = [line for line in outside.splitlines() if line.startswith("|")]
     assert typed == [], "put it into docs/results/*.json, and a marker in its place"
 

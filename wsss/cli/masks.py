@@ -24,7 +24,7 @@ from wsss.presets import CONFIG_DIR
 from wsss.progress import track
 from wsss.stage import Step
 
-# Fewer images for each class teach a network their backgrounds: docs/results.md, Seeds.
+# Fewer images for each class teach a network their backgrounds: docs/results/voc_mini.md.
 _FEW = 20
 _BATCH = 16
 

@@ -14,7 +14,10 @@ from wsss.paths import PROJECT_ROOT
 from wsss.thresholds import Threshold
 
 FOLDER = PROJECT_ROOT / "docs" / "results"
-PAGES = tuple(PROJECT_ROOT / name for name in ("docs/results.md", "docs/localization.md", "README.md"))
+PAGES = (
+    *(PROJECT_ROOT / name for name in ("docs/results.md", "docs/localization.md", "README.md")),
+    *sorted(FOLDER.glob("*.md")),
+)
 END = "<!-- end of table -->"
 _PLACE = re.compile(rf"<!-- table (\S+) -->\n.*?{END}", re.DOTALL)
 # A cell of another table: {FILE.TABLE|start of the row|column}.

@@ -40,7 +40,7 @@ def results(
     write: Annotated[bool, typer.Option("--write", help="Fill the tables of the pages.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Fill the tables of docs/results.md and other pages from docs/results/*.json; add a run to these.
+    """Fill the tables of docs/results/*.md and other pages from docs/results/*.json; add a run to these.
 
     Without options: which tables there are, and which pages do not show them as they are (exit status 1).
     """
@@ -90,7 +90,7 @@ def _add(source: Path, name: str) -> None:
         raise ConfigError(f"expected a new name, got {file.stem}, which holds other tables: give --name")
     write_results(file, content)
     out = console()
-    out.print(f"{short_path(file)}: give its tables a place in docs/results.md:", highlight=False)
+    out.print(f"{short_path(file)}: give its tables a place in a page of docs/results/:", highlight=False)
     for one in load_tables(FOLDER):
         if one.startswith(f"{file.stem}."):
             out.print(f"<!-- table {one} -->\n<!-- end of table -->", highlight=False)
