@@ -323,8 +323,10 @@ def _check_type(name: str, default: Any, value: Any) -> None:
     is_number = isinstance(default, int | float) or (isinstance(default, list | tuple) and _numeric(default))
     if default is None or (value is None and not is_number):
         return
-    # Which settings may have it is checked with their ranges.
+    # Which settings may have the word is checked with their ranges; where a preset has it, a number fits too.
     if value == TAGS and isinstance(default, float):
+        return
+    if default == TAGS and isinstance(value, int | float) and not isinstance(value, bool):
         return
     if isinstance(default, bool) or isinstance(value, bool):
         fits = isinstance(default, bool) and isinstance(value, bool)

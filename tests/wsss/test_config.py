@@ -58,6 +58,24 @@ def test_wrong_overrides_are_refused(option, message):
         load_config("seeds", "demo", options=[option])
 
 
+@pytest.mark.parametrize(
+    ("stage", "preset", "name"),
+    [
+        ("refine", "irn_mbv1_folder.py", "infer.background_score"),
+        ("refine", "irn_mbv1_folder.py", "infer.seed_power"),
+        ("refine", "crf_folder.py", "infer.threshold"),
+        ("seeds", "bas_mbv1_folder.py", "infer.threshold"),
+    ],
+)
+def test_a_number_takes_the_place_of_what_tags_choose(stage, preset, name):
+    table, key = name.split(".")
+    path = CONFIG_DIR / stage / preset
+    assert load_config(stage, "folder", path=path)[table][key] == "tags"
+    assert load_config(stage, "folder", path=path, options=[f"{name}=0.4"])[table][key] == 0.4
+    with pytest.raises(ConfigError, match=f"expected {name} of type"):
+        load_config(stage, "folder", path=path, options=[f"{name}=True"])
+
+
 def test_unknown_key_in_a_file_is_refused(tmp_path):
     file = tmp_path / "mine.py"
     base = CONFIG_DIR / "seeds" / "demo.py"
